@@ -1,0 +1,121 @@
+import { messageOf } from "../../common/base/errors.ts";
+import { log } from "../../common/base/log.ts";
+import { VERSION } from "../../common/base/version.ts";
+import type { RuntimeConfig } from "../config/config.ts";
+import type { Device } from "../hypervisor/device.ts";
+import type { Hypervisor, Vm, VmResources, VmSpec } from "../hypervisor/hypervisor.ts";
+import { templateKey } from "./template_key.ts";
+import { TemplateStore } from "./template_store.ts";
+
+/** A VM, and where it came from. */
+export interface StartedVm {
+  readonly vm: Vm;
+  /** What it has now: a clone begins as large as its template, and grows with its containers. */
+  readonly size: VmResources;
+  /** It began as a clone, and must be renewed before it is used. */
+  readonly cloned: boolean;
+  /** To be called when the clone proves to be of no use: nobody shall be cloned from its template again. */
+  readonly blameTemplate?: () => Promise<void>;
+  /** It could have been a clone, had there been a template. */
+  readonly wantsTemplate: boolean;
+}
+
+/** Where templates are, and whether they are used. */
+export type FactoryConfig = Pick<RuntimeConfig, "factory" | "hypervisor" | "runtime">;
+
+/** A VM that is to start. */
+export interface WantedVm {
+  readonly spec: VmSpec;
+  /** The size of VMs that run nothing yet, and so of templates. */
+  readonly base: VmResources;
+}
+
+/** Why this VM can be no clone, whatever templates there are; `undefined` when it can. */
+export function whyNotCloned(
+  { factory, hypervisor: settings, runtime }: FactoryConfig,
+  { name, capabilities }: Pick<Hypervisor, "name" | "capabilities">,
+  { spec, base }: WantedVm,
+): string | undefined {
+  if (!factory.enableTemplate) return "enable_template is off";
+  if (settings.transport === "hybrid-vsock") return NEEDS_SHARED_MEMORY;
+  if (settings.enableMemPrealloc) return "enable_mem_prealloc wants all memory at once";
+  if (!capabilities.template) return `${name} as it is set up here cannot clone VMs`;
+  const { born, plugged } = parted(spec);
+  const resizable = !runtime.staticSandboxResourceMgmt && capabilities.resize && spec.memorySlots;
+  if (!resizable && !sameSize(spec, base)) return "it is larger than the template, and cannot grow";
+  if (plugged.length > MAX_PLUGGED) return `it has ${plugged.length} network cards`;
+  const other = born.find(({ kind }) => kind !== "share-9p");
+  return other && `a clone cannot have a ${other.kind} device from the start`;
+}
+
+function sameSize(a: VmResources, b: VmResources): boolean {
+  return a.vcpus === b.vcpus && a.memoryMiB === b.memoryMiB;
+}
+
+/** Slots of a template for cards that its clones get once they run. */
+const MAX_PLUGGED = 1;
+
+/** A clone is born with what its template has; a card of the pod's is plugged in. */
+function parted(spec: VmSpec): { born: readonly Device[]; plugged: readonly Device[] } {
+  return {
+    born: spec.devices.filter(({ kind }) => kind !== "net"),
+    plugged: spec.devices.filter(({ kind }) => kind === "net"),
+  };
+}
+
+const NEEDS_SHARED_MEMORY =
+  `transport = "hybrid-vsock" shares the guest's memory with another process`;
+
+/**
+ * Starts a VM, as a clone where that can be: a template that is missing or fails costs nothing but time.
+ * @throws {RuntimeError} As the hypervisor's `start`.
+ */
+export async function startVm(
+  config: FactoryConfig,
+  hypervisor: Hypervisor,
+  wanted: WantedVm,
+  signal: AbortSignal,
+): Promise<StartedVm> {
+  const { spec, base } = wanted;
+  const cold = async (wantsTemplate: boolean): Promise<StartedVm> => {
+    return { vm: await hypervisor.start(spec, signal), size: spec, cloned: false, wantsTemplate };
+  };
+  const why = whyNotCloned(config, hypervisor, wanted);
+  if (why !== undefined) {
+    log.debug("Sandbox starts cold", { sandbox: spec.id, why });
+    return await cold(false);
+  }
+  const cloned = await clone(config, hypervisor, { ...spec, ...base }, signal);
+  if (typeof cloned !== "string") {
+    return { ...cloned, size: base, cloned: true, wantsTemplate: false };
+  }
+  log.info("Sandbox starts cold", { sandbox: spec.id, why: cloned });
+  return await cold(true);
+}
+
+/** @returns The clone and its template's ban, or why there is none. */
+async function clone(
+  { hypervisor: settings, factory }: FactoryConfig,
+  hypervisor: Hypervisor,
+  spec: VmSpec,
+  signal: AbortSignal,
+): Promise<Pick<StartedVm, "vm" | "blameTemplate"> | string> {
+  const store = new TemplateStore(factory.templatePath);
+  try {
+    const { born, plugged } = parted(spec);
+    const clone = { ...spec, devices: born };
+    const { key, about } = await templateKey(settings, clone, VERSION);
+    const template = await store.open(key);
+    if (typeof template === "string") return `${template} (${about})`;
+    const { memory, state } = template;
+    const files = { role: "clone", memory, state } as const;
+    await using undo = new AsyncDisposableStack();
+    const vm = undo.use(await hypervisor.start({ ...clone, template: files }, signal));
+    for (const device of plugged) await vm.attach(device);
+    undo.move();
+    return { vm, blameTemplate: () => store.remove(key) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return `its template cannot be cloned: ${messageOf(error)}`;
+  }
+}

@@ -1,0 +1,117 @@
+import { Code, RuntimeError } from "../../../common/base/errors.ts";
+import type { GuestAddress } from "../../../common/protocol/transport/address.ts";
+import type { Device, GuestLocation } from "../device.ts";
+import type { Vm, VmExit } from "../hypervisor.ts";
+import { VmEnd } from "../vm_end.ts";
+import type { RunningVmProcess } from "../vm_process.ts";
+import type { VmState } from "../vm_state.ts";
+import type { VmmApi } from "../vmm_api.ts";
+import { placeholderId, Placeholders } from "./placeholders.ts";
+
+/** What the driver hands over to a {@linkcode FirecrackerVm}, which owns it from then on. */
+export interface FirecrackerParts {
+  readonly process: RunningVmProcess;
+  readonly api: VmmApi;
+  readonly address: GuestAddress;
+  readonly saved: VmState;
+  /** Drives before the first placeholder. */
+  readonly bootDrives: number;
+  readonly placeholderPath: string;
+  readonly release: () => Promise<void>;
+}
+
+/** A VM in Firecracker. */
+export class FirecrackerVm implements Vm {
+  readonly pid: number;
+  readonly address: GuestAddress;
+  readonly saved: VmState;
+  readonly #parts: FirecrackerParts;
+  readonly #end: VmEnd;
+  readonly #placeholders = new Placeholders();
+
+  constructor(parts: FirecrackerParts) {
+    this.pid = parts.process.pid;
+    this.address = parts.address;
+    this.saved = parts.saved;
+    this.#parts = parts;
+    // Its standard output is the guest's serial console.
+    this.#end = new VmEnd({
+      ...{ ...parts, vmm: "Firecracker", console: parts.process.output },
+      explain: ({ code }) =>
+        code === 0 ? "the guest powered itself off, or reset itself as after a panic" : undefined,
+    });
+  }
+
+  get exited(): Promise<VmExit> {
+    return this.#end.exited;
+  }
+
+  /** @throws {RuntimeError} Unimplemented: this VMM plugs disks only. ResourceExhausted. AlreadyExists. */
+  async attach(device: Device): Promise<GuestLocation> {
+    if (device.kind !== "disk") {
+      throw new RuntimeError(
+        Code.Unimplemented,
+        `Cannot plug a ${device.kind} device into a running Firecracker`,
+      );
+    }
+    if (device.readonly) throw readonlyDisk(device.id);
+    const index = this.#placeholders.take(device);
+    try {
+      await this.#exchange(index, device.path);
+    } catch (error) {
+      this.#placeholders.free(index);
+      throw error;
+    }
+    return { kind: "mmio", name: diskName(this.#parts.bootDrives + index) };
+  }
+
+  /** The guest numbers its cards itself. */
+  locationOf(_id: string): undefined {
+    return undefined;
+  }
+
+  async detach(id: string): Promise<void> {
+    const index = this.#placeholders.indexOf(id);
+    if (index === undefined) {
+      throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
+    }
+    await this.#exchange(index, this.#parts.placeholderPath);
+    this.#placeholders.free(index);
+  }
+
+  async pause(): Promise<void> {
+    await this.#parts.api.patch("/vm", { state: "Paused" });
+  }
+
+  async resume(): Promise<void> {
+    await this.#parts.api.patch("/vm", { state: "Resumed" });
+  }
+
+  /** Firecracker has no call for its own end; it keeps nothing that SIGKILL could cut short. */
+  stop(): Promise<void> {
+    return this.#end.stop(() => this.#parts.process.kill());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #exchange(index: number, path: string): Promise<void> {
+    const id = placeholderId(index);
+    await this.#parts.api.patch(`/drives/${id}`, { drive_id: id, path_on_host: path });
+  }
+}
+
+/** A drive's file can be exchanged, but not whether the guest may write to it. */
+function readonlyDisk(id: string): RuntimeError {
+  return new RuntimeError(
+    Code.Unimplemented,
+    `Cannot plug the read-only disk ${JSON.stringify(id)} into a running Firecracker`,
+  );
+}
+
+/** The guest's name of its nth virtio disk: vda, ..., vdz, vdaa, ... Source: Linux, sd_format_disk_name(). */
+export function diskName(index: number): string {
+  const tail = String.fromCharCode(97 + index % 26);
+  return index < 26 ? `vd${tail}` : `${diskName(Math.floor(index / 26) - 1)}${tail}`;
+}

@@ -1,0 +1,181 @@
+import type { Device } from "../device.ts";
+import type { VmSpec } from "../hypervisor.ts";
+import { HOT_MEMORY_KERNEL_PARAMS } from "../guest_kernel_params.ts";
+import { kernelParams } from "./kernel_params.ts";
+import {
+  deviceArguments,
+  listeningSocket,
+  quoted,
+  rootPort,
+  SCSI_BUS,
+} from "./device_arguments.ts";
+import { backendArgument } from "./memory_backend.ts";
+import { virtioMemArguments, virtioMemMiB } from "./virtio_mem.ts";
+import { accelArgument, cpuModel, type MachineProfile } from "./machine.ts";
+import { diskPorts, IOTHREAD } from "./disk.ts";
+import { placeNets } from "./net_slots.ts";
+import { parkedCpuKernelParams } from "./parked_cpus.ts";
+import type { Accelerator, DiskOptions, QemuOptions } from "./options.ts";
+
+/** What the driver decided and opened, beyond the {@linkcode VmSpec}. */
+export interface QemuPlan {
+  readonly options: QemuOptions;
+  readonly accelerator: Accelerator;
+  readonly machine: MachineProfile;
+  /** What an emulated guest is told about its clock; see tscFrequencyParams. */
+  readonly tscParams: readonly string[];
+  /** The device that carries the agent's transport. */
+  readonly channel: Device;
+  /** Listening Unix sockets, closed by the driver once QEMU has them. */
+  readonly monitorFd: number;
+  readonly consoleFd: number;
+  /** The template's state that a clone starts from. */
+  readonly stateFd?: number;
+}
+
+/** QEMU's arguments, and which of our descriptors (value) it gets under which number (key). */
+export interface CommandLine {
+  readonly argv: string[];
+  readonly fds: Record<number, number>;
+  /** QEMU's number of {@linkcode QemuPlan.stateFd}. */
+  readonly stateFd: number | undefined;
+}
+
+/** First descriptor number given to QEMU, after stdin, stdout and stderr. */
+const FIRST_FD = 3;
+
+/** Turns a VM into QEMU's arguments. Pure: the same input gives the same bytes. */
+export function commandLine(spec: VmSpec, plan: QemuPlan): CommandLine {
+  const fds: Record<number, number> = {};
+  let next = FIRST_FD;
+  const childFd = (fd: number) => {
+    fds[next] = fd;
+    return next++;
+  };
+  const argv = [
+    ...[plan.options.path, "-name", `sandbox-${spec.id},debug-threads=on`],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...sandboxArguments(plan.options),
+    ...machineArguments(spec, plan),
+    ...[
+      "-chardev",
+      listeningSocket("monitor", childFd(plan.monitorFd)),
+      "-mon",
+      "chardev=monitor,mode=control",
+    ],
+    ...[
+      "-chardev",
+      listeningSocket("console", childFd(plan.consoleFd)),
+      "-serial",
+      "chardev:console",
+    ],
+    ...bootArguments(spec, plan),
+    ...slotArguments(plan.machine, plan.options.disk),
+    ...placeNets(devicesOf(spec, plan), plan.machine).flatMap((device) =>
+      deviceArguments(device, plan.machine, childFd)
+    ),
+  ];
+  return { argv, fds, stateFd: plan.stateFd === undefined ? undefined : childFd(plan.stateFd) };
+}
+
+/** The image comes first, so that it is /dev/vda. */
+function devicesOf(spec: VmSpec, { channel, options }: QemuPlan): Device[] {
+  const image: Device[] = spec.image === undefined
+    ? []
+    : [{ kind: "disk", id: "image", path: spec.image, source: "file", readonly: true }];
+  const rng: Device[] = options.entropySource === ""
+    ? []
+    : [{ kind: "rng", source: options.entropySource }];
+  const balloon: Device[] = options.freePageReporting ? [{ kind: "balloon" }] : [];
+  return [...image, channel, ...rng, ...balloon, ...spec.devices];
+}
+
+function sandboxArguments({ seccompSandbox }: QemuOptions): string[] {
+  return seccompSandbox === "" ? [] : ["-sandbox", seccompSandbox];
+}
+
+function machineArguments(spec: VmSpec, plan: QemuPlan): string[] {
+  const { machine, accelerator, options } = plan;
+  const { memorySlots, maxMemoryMiB } = spec;
+  const slots = hasMemoryRoom(spec) ? `,slots=${memorySlots},maxmem=${maxMemoryMiB}M` : "";
+  const vcpus = accelerator === "tcg" ? spec.maxVcpus : spec.vcpus;
+  const hotVcpus = spec.maxVcpus > vcpus ? `,maxcpus=${spec.maxVcpus}` : "";
+  const more = options.machineAccelerators === "" ? "" : `,${options.machineAccelerators}`;
+  return [
+    ...["-machine", `${machine.machine},memory-backend=ram${more}`],
+    ...["-accel", accelArgument(accelerator), "-cpu", cpuModel(accelerator, options.cpuFeatures)],
+    ...["-m", `${spec.memoryMiB}M${slots}`, "-smp", `${vcpus}${hotVcpus}`],
+    ...["-object", memoryBackend(spec, plan)],
+    ...virtioMem(spec, plan),
+  ];
+}
+
+/** Whether memory can be plugged into the running VM. */
+export function hasMemoryRoom({ memoryMiB, maxMemoryMiB, memorySlots }: VmSpec): boolean {
+  return maxMemoryMiB > memoryMiB && (memorySlots ?? 0) > 0;
+}
+
+/** A vhost-user device's process reads and writes guest memory too, so it must be shared. */
+const VHOST_USER: readonly Device["kind"][] = ["vhost-user-vsock", "share-virtio-fs"];
+
+function memoryBackend(
+  { memoryMiB, devices, template }: VmSpec,
+  { channel, options }: QemuPlan,
+): string {
+  if (template) {
+    const share = template.role === "origin" ? "on" : "off";
+    const path = quoted(template.memory);
+    return `memory-backend-file,id=ram,size=${memoryMiB}M,mem-path=${path},share=${share}`;
+  }
+  const shared = needsSharedMemory(devices, channel);
+  return backendArgument({ id: "ram", sizeMiB: memoryMiB, shared, prealloc: options.memPrealloc });
+}
+
+/** Whether a device of the VM is another process's work. */
+export function needsSharedMemory(devices: readonly Device[], channel: Device): boolean {
+  return [channel, ...devices].some(({ kind }) => VHOST_USER.includes(kind));
+}
+
+function virtioMem(spec: VmSpec, { options, channel }: QemuPlan): string[] {
+  if (!options.virtioMem || !hasMemoryRoom(spec)) return [];
+  const id = "virtio-mem-ram",
+    sizeMiB = virtioMemMiB({ bootMiB: spec.memoryMiB, maxMiB: spec.maxMemoryMiB });
+  const shared = needsSharedMemory(spec.devices, channel);
+  const backend = backendArgument({ id, sizeMiB, shared, reserve: false });
+  return ["-object", backend, ...virtioMemArguments(id)];
+}
+
+function bootArguments(spec: VmSpec, plan: QemuPlan): string[] {
+  if (spec.template?.role === "clone") return ["-incoming", "defer"];
+  const { accelerator, machine, options } = plan;
+  const params = [
+    ...kernelParams({ accelerator, debug: options.debug, tscParams: plan.tscParams }),
+    ...machine.kernelParams,
+    ...(spec.image === undefined ? [] : ["root=/dev/vda", "ro"]),
+    ...(hasMemoryRoom(spec) ? HOT_MEMORY_KERNEL_PARAMS : []),
+    ...(accelerator === "tcg"
+      ? parkedCpuKernelParams({ boot: spec.vcpus, max: spec.maxVcpus })
+      : []),
+    ...spec.kernelParams,
+  ];
+  return [
+    ...["-kernel", spec.kernel],
+    ...(spec.initrd === undefined ? [] : ["-initrd", spec.initrd]),
+    ...["-append", params.join(" ")],
+  ];
+}
+
+/** What lets devices come later: a SCSI controller for disks, PCIe slots for the rest. */
+function slotArguments({ virtioBus, rootPorts }: MachineProfile, disk: DiskOptions): string[] {
+  const ports = Array.from({ length: rootPorts + diskPorts(disk) }, (_, index) => {
+    const { id, slot } = rootPort(index);
+    return [
+      "-device",
+      `pcie-root-port,id=${id},bus=pcie.0,chassis=${index + 1},addr=0x${slot.toString(16)}`,
+    ];
+  });
+  const thread = disk.iothread ? ["-object", `iothread,id=${IOTHREAD}`] : [];
+  const served = disk.iothread ? `,iothread=${IOTHREAD}` : "";
+  const scsi = `virtio-scsi-${virtioBus},id=${SCSI_BUS},num_queues=${disk.queues}${served}`;
+  return [...thread, ...ports.flat(), "-device", scsi];
+}

@@ -1,0 +1,206 @@
+import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
+import { close } from "../../../common/linux/fd.ts";
+import { FdStream } from "../../../common/linux/fd_stream.ts";
+import { unixConnect, unixListen } from "../../../common/linux/socket.ts";
+import { run } from "../../../common/linux/subprocess.ts";
+import type { Capabilities, Transport } from "../capabilities.ts";
+import { vhostVsockAvailable } from "../guest_cid.ts";
+import { tscFrequencyParams } from "../guest_kernel_params.ts";
+import { LoggedConsole } from "../console_log.ts";
+import type { Hypervisor, VmSpec } from "../hypervisor.ts";
+import { removeSockets } from "../remove_sockets.ts";
+import { checkSpec } from "../spec_check.ts";
+import { TextTail } from "../text_tail.ts";
+import { chooseTransport } from "../transport_choice.ts";
+import { follow, RunningVmProcess, settlesWithin } from "../vm_process.ts";
+import type { VmState } from "../vm_state.ts";
+import { chooseAccelerator } from "./accelerator.ts";
+import { type Channel, openChannel } from "./channel.ts";
+import { type CommandLine, commandLine, hasMemoryRoom, needsSharedMemory } from "./command_line.ts";
+import { exitText } from "../exit_text.ts";
+import { MAX_LUNS } from "./disk.ts";
+import { MACHINES } from "./machine.ts";
+import { MAX_NETS, netLocations } from "./net_slots.ts";
+import { openMonitor, parseVersion, requireVersion } from "./monitor.ts";
+import { type Accelerator, DEFAULT_QEMU_OPTIONS, type QemuOptions } from "./options.ts";
+import type { MonitorConnection, QmpClient, QmpOpening } from "./qmp.ts";
+import type { ResizeRoom } from "./resizer.ts";
+import { cloneEnvironment, findPrivateRam, incoming, openState } from "./template.ts";
+import { findVhostDeviceVsock } from "./vhost_device_vsock.ts";
+import { type QemuParts, QemuVm } from "./vm.ts";
+
+/** A QEMU that has closed its monitor is about to end; this long its status is waited for. */
+const LAST_STATUS_MS = 1000;
+/** How long the guest's last words may take to arrive. */
+const LAST_WORDS_MS = 200;
+
+/** Boots VMs in QEMU, one process each. */
+export class QemuDriver implements Hypervisor {
+  readonly name = "qemu";
+  readonly capabilities: Capabilities;
+  readonly #options: QemuOptions;
+
+  constructor(options: Partial<QemuOptions> = {}) {
+    this.#options = { ...DEFAULT_QEMU_OPTIONS, ...options };
+    this.capabilities = {
+      transports: ["vsock", "serial", "hybrid-vsock"],
+      shareFs: ["virtio-9p", "virtio-fs"],
+      hotPlug: ["disk", "net"],
+      resize: true,
+      pause: true,
+      template: !this.#options.freePageReporting ||
+        findPrivateRam(this.#options.privateRam) !== undefined,
+      maxVcpus: 240,
+      maxDisks: MAX_LUNS,
+      maxNets: MAX_NETS,
+      tapBy: "descriptor",
+    };
+  }
+
+  async start(spec: VmSpec, signal: AbortSignal): Promise<QemuVm> {
+    signal.throwIfAborted();
+    await checkSpec(spec, this.capabilities, this.#options.path);
+    const accelerator = await chooseAccelerator(this.#options, spec.stateDir, signal);
+    await using undo = new AsyncDisposableStack();
+    using descriptors = new DisposableStack();
+    const sockets = {
+      monitor: `${spec.stateDir}/monitor.sock`,
+      console: `${spec.stateDir}/console.sock`,
+    };
+    const channel = descriptors.use(await this.#openChannel(spec.stateDir, signal));
+    undo.defer(() => removeSockets([...channel.paths, ...Object.values(sockets)]));
+    if (channel.helper) undo.defer(killer(channel.helper));
+    const clone = spec.template?.role === "clone" ? spec.template : undefined;
+    const line = commandLine(spec, {
+      options: this.#options,
+      accelerator,
+      machine: MACHINES[this.#options.machineType],
+      tscParams: clone ? [] : await tscParams(),
+      channel: channel.device,
+      monitorFd: listen(sockets.monitor, descriptors),
+      consoleFd: listen(sockets.console, descriptors),
+      ...(clone && { stateFd: openState(clone, descriptors) }),
+    });
+    const qemu = this.#spawn(spec, line);
+    undo.defer(killer(qemu));
+    const console = this.#options.debug ? new LoggedConsole(spec.id) : new TextTail();
+    undo.defer(await followConsole(sockets.console, console));
+    const monitor = new FdStream(unixConnect(sockets.monitor));
+    descriptors.dispose(); // from here on a connection ends when QEMU does
+    const opening = line.stateFd === undefined ? {} : incoming(line.stateFd);
+    const qmp = undo.use(await this.#openMonitor(monitor, qemu, opening, signal));
+    const room = this.#room(spec, channel, accelerator);
+    return this.#vm(spec, channel, { qemu, qmp, console, room }, undo.move());
+  }
+
+  #vm(
+    spec: VmSpec,
+    channel: Channel,
+    parts: Pick<QemuParts, "qemu" | "qmp" | "console" | "room">,
+    owned: AsyncDisposableStack,
+  ): QemuVm {
+    const processes = [parts.qemu, ...(channel.helper ? [channel.helper] : [])].map(({ saved }) =>
+      saved
+    );
+    const saved: VmState = { driver: this.name, id: spec.id, stateDir: spec.stateDir, processes };
+    return new QemuVm({
+      ...parts,
+      saved,
+      helper: channel.helper,
+      template: spec.template,
+      address: channel.address,
+      rootPorts: MACHINES[this.#options.machineType].rootPorts,
+      netLocations: netLocations(spec.devices, MACHINES[this.#options.machineType]),
+      disk: this.#options.disk,
+      release: () => owned.disposeAsync(),
+    });
+  }
+
+  #room(spec: VmSpec, { device }: Channel, accelerator: Accelerator): ResizeRoom {
+    const { vcpus: boot, maxVcpus: max, memoryMiB: bootMiB, memorySlots: slots = 0 } = spec;
+    const hot = hasMemoryRoom(spec), shared = needsSharedMemory(spec.devices, device);
+    const memory = { bootMiB, maxMiB: hot ? spec.maxMemoryMiB : bootMiB, slots, shared };
+    const parked = accelerator === "tcg";
+    return { cpus: { boot, max }, parked, memory, virtioMem: hot && this.#options.virtioMem };
+  }
+
+  async #openChannel(stateDir: string, signal: AbortSignal): Promise<Channel> {
+    const vhostDeviceVsock = findVhostDeviceVsock(this.#options.vhostDeviceVsock);
+    const transport: Transport = chooseTransport(this.#options.transport, {
+      supported: this.capabilities.transports,
+      vhostVsock: vhostVsockAvailable(),
+      vhostDeviceVsock,
+    });
+    return await openChannel({ transport, stateDir, vhostDeviceVsock }, signal);
+  }
+
+  #spawn(spec: VmSpec, { argv, fds }: CommandLine): RunningVmProcess {
+    const { stateDir, netnsPath, template } = spec;
+    const library = findPrivateRam(this.#options.privateRam);
+    return RunningVmProcess.spawn({
+      role: "qemu",
+      argv,
+      fds,
+      stateDir,
+      ...(netnsPath !== undefined && { netnsPath }),
+      ...(template?.role === "clone" && { env: cloneEnvironment(template, library) }),
+    });
+  }
+
+  async #openMonitor(
+    connection: MonitorConnection,
+    qemu: RunningVmProcess,
+    opening: QmpOpening,
+    signal: AbortSignal,
+  ): Promise<QmpClient> {
+    try {
+      return await openMonitor(connection, signal, opening);
+    } catch (error) {
+      signal.throwIfAborted();
+      await this.#explain(qemu);
+      throw error;
+    }
+  }
+
+  /** Throws something better than "closed its monitor", if QEMU has ended. */
+  async #explain(qemu: RunningVmProcess): Promise<void> {
+    if (!await settlesWithin(qemu.exited, LAST_STATUS_MS)) return;
+    await this.#explainVersion();
+    const text = exitText(await qemu.exited, qemu.output.lines(5));
+    throw new RuntimeError(Code.Unavailable, `QEMU did not start: ${this.#options.path} ${text}`);
+  }
+
+  async #explainVersion(): Promise<void> {
+    const { stdout } = await run([this.#options.path, "--version"], {
+      timeoutMs: 2000,
+      maxOutputBytes: 65536,
+    })
+      .catch((error) => ({ stdout: messageOf(error) }));
+    const version = parseVersion(stdout);
+    if (version) requireVersion(version);
+  }
+}
+
+async function tscParams(): Promise<string[]> {
+  return tscFrequencyParams(await Deno.readTextFile("/proc/cpuinfo"));
+}
+
+function killer(process: RunningVmProcess): () => Promise<void> {
+  return () => process.kill();
+}
+
+function listen(path: string, owner: DisposableStack): number {
+  const fd = unixListen(path);
+  owner.defer(() => close(fd));
+  return fd;
+}
+
+/** Keeps the guest's last words. @returns What ends that. */
+async function followConsole(path: string, tail: TextTail): Promise<() => Promise<void>> {
+  const connection = await Deno.connect({ transport: "unix", path });
+  const followed = follow(connection, tail);
+  return async () => {
+    await settlesWithin(followed, LAST_WORDS_MS); // ends by itself where QEMU has ended
+    connection.close();
+  };
+}

@@ -1,0 +1,20 @@
+import { GUEST_KERNEL_PARAMS, TCG_KERNEL_PARAMS } from "../guest_kernel_params.ts";
+import type { Accelerator } from "./options.ts";
+
+/** What decides about the guest's kernel parameters. */
+export interface KernelParamsInput {
+  readonly accelerator: Accelerator;
+  /** Show everything that the kernel says. */
+  readonly debug: boolean;
+  /** Of the host's TSC; used where the guest's is the same. */
+  readonly tscParams: readonly string[];
+}
+
+/** Kernel parameters that do not depend on the machine. The last word on a subject counts. */
+export function kernelParams({ accelerator, debug, tscParams }: KernelParamsInput): string[] {
+  return [
+    ...GUEST_KERNEL_PARAMS.filter((word) => !debug || word !== "quiet"),
+    ...(accelerator === "tcg" ? [...TCG_KERNEL_PARAMS, ...tscParams] : []),
+    ...(debug ? ["loglevel=7"] : []),
+  ];
+}

@@ -1,0 +1,10 @@
+/** Everything of ours that lives while a sandbox does; a tmpfs on every distribution. */
+const RUN = "/run/kata-containers";
+
+/** Folder of all sandboxes' state. */
+export const SANDBOXES = `${RUN}/sandboxes`;
+
+/** One sandbox's own folder (0700): its state file, its VM's sockets and logs. */
+export function sandboxFolder(key: string): string {
+  return `${SANDBOXES}/${key}`;
+}

@@ -1,0 +1,52 @@
+import { Code, RuntimeError } from "../../common/base/errors.ts";
+import type { RuntimeConfig } from "../config/config.ts";
+import { cleanUpFolder } from "./folder_share.ts";
+import type { CopiedFiles } from "./copied_files.ts";
+import { NoShare } from "./none.ts";
+import type { ShareFs } from "./share_fs.ts";
+import { VirtioFsShare } from "./virtio_fs.ts";
+import { Virtio9pShare } from "./virtio_9p.ts";
+
+/** What drivers are made with. */
+export interface ShareContext {
+  readonly config: Pick<RuntimeConfig, "hypervisor">;
+  readonly sandboxKey: string;
+  /** The sandbox's folder, for sockets of helpers. */
+  readonly folder: string;
+  readonly copies: CopiedFiles;
+}
+
+/**
+ * The configured way to show files: the one place that names drivers.
+ * @throws {RuntimeError} FailedPrecondition: what the configuration forces cannot be had here; names the key.
+ */
+export function createShareFs(context: ShareContext): ShareFs {
+  const { config: { hypervisor }, sandboxKey, folder: stateDir, copies } = context;
+  switch (hypervisor.sharedFs) {
+    case "auto":
+    case "virtio-9p":
+      return new Virtio9pShare({
+        sandboxKey,
+        msize: hypervisor.msize9p,
+        cache: hypervisor.cache9p,
+        securityModel: hypervisor.securityModel9p,
+      });
+    case "virtio-fs":
+      if (hypervisor.virtioFsDaemon === "") throw withoutDaemon();
+      return new VirtioFsShare({ sandboxKey, stateDir, daemon: hypervisor });
+    case "none":
+      return new NoShare(copies);
+  }
+}
+
+function withoutDaemon(): RuntimeError {
+  return new RuntimeError(
+    Code.FailedPrecondition,
+    `shared_fs = "virtio-fs": virtiofsd was not found (set virtio_fs_daemon)`,
+  );
+}
+
+/** Removes a sandbox's share, whichever driver made it, from any state and any process. Idempotent. */
+export function cleanUpShare(sandboxKey: string): Promise<void> {
+  return cleanUpFolder(sandboxKey);
+}

@@ -1,0 +1,104 @@
+import { Code, RuntimeError } from "../../common/base/errors.ts";
+import { kill, SIGNALS } from "../../common/linux/process.ts";
+import { readBundle } from "../sandbox/bundle.ts";
+import { podRole } from "../sandbox/pod.ts";
+import { isServed, SOCKET_FOLDER, socketPath } from "./address.ts";
+import { shimCgroup } from "./runc_options.ts";
+import { readStartInput } from "./start_input.ts";
+import { STARTED_VARIABLE } from "./environment.ts";
+import type { Invocation } from "./invocation.ts";
+import { startServer } from "./server_process.ts";
+
+/** The process that was called with `start`. */
+export interface Caller {
+  /** Its environment, which the server inherits. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** When it began, on the monotonic clock in milliseconds. */
+  readonly startedMs: number;
+}
+
+function serverArguments(invocation: Invocation, socket: string): string[] {
+  const { namespace, id, address, publishBinary, debug } = invocation;
+  const named = { namespace, id, address, "publish-binary": publishBinary, socket };
+  const words = Object.entries(named).flatMap(([name, value]) => [`-${name}`, value]);
+  return [...words, ...(debug ? ["-debug"] : [])];
+}
+
+/** The kernel kills the shim before containerd, and the containers before the shim. Source: containerd's shim.AdjustOOMScore. */
+function adjustOomScore(pid: number): void {
+  const own = Number(Deno.readTextFileSync("/proc/self/oom_score_adj"));
+  Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, `${Math.min(own + 1, 1000)}`);
+}
+
+async function startShim(
+  invocation: Invocation,
+  socket: string,
+  bundle: string,
+  { variables, startedMs }: Caller,
+): Promise<number> {
+  return await startServer(Deno.execPath(), {
+    args: serverArguments(invocation, socket),
+    cwd: bundle,
+    env: { ...variables, [STARTED_VARIABLE]: `${startedMs}` },
+  }, adjustOomScore);
+}
+
+/** A server that cannot go where the engine wants it must not stay where it is. */
+async function moveServer(cgroup: string, pid: number): Promise<void> {
+  const { joinCgroup } = await import("./shim_cgroup.ts");
+  try {
+    joinCgroup(cgroup, pid);
+  } catch (error) {
+    kill(pid, SIGNALS.SIGKILL);
+    throw error;
+  }
+}
+
+/** Makes the address known to a containerd that restarts, and to CRI-O. Readers see all of it or nothing. */
+function writeAddress(bundle: string, address: string): void {
+  Deno.writeTextFileSync(`${bundle}/.address`, address, { mode: 0o600 });
+  Deno.renameSync(`${bundle}/.address`, `${bundle}/address`);
+}
+
+function makeSocketFolder(): void {
+  Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o711 });
+}
+
+/** A socket whose shim was killed stays behind and would be in the way. */
+function removeDeadSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * The `start` action: one server for each sandbox; a container of a running sandbox gets that one's address.
+ * @returns The address, as containerd 1.6 to 2.3 and CRI-O accept it.
+ */
+export async function start(invocation: Invocation, caller: Caller): Promise<string> {
+  const bundle = Deno.cwd();
+  const { annotations } = await readBundle(bundle);
+  const input = await readStartInput(invocation.id);
+  const role = podRole(invocation.id, annotations);
+  const socket = await socketPath(invocation.address, invocation.namespace, role.sandboxId);
+  const address = `unix://${socket}`;
+  if (!await isServed(socket)) {
+    if (role.kind === "member") {
+      throw new RuntimeError(
+        Code.NotFound,
+        `Cannot start container "${invocation.id}": nobody serves its sandbox "${role.sandboxId}"`,
+      );
+    }
+    makeSocketFolder();
+    removeDeadSocket(socket);
+    const debug = invocation.debug || input.debug;
+    const pid = await startShim({ ...invocation, debug }, socket, bundle, caller);
+    const cgroup = shimCgroup(input.options);
+    if (cgroup !== "") await moveServer(cgroup, pid);
+    Deno.writeTextFileSync(`${bundle}/shim.pid`, `${pid}`, { mode: 0o600 });
+  }
+  writeAddress(bundle, address);
+  return address;
+}
