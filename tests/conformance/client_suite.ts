@@ -1,0 +1,105 @@
+/** containerd's own client tests: they start, use and restart a daemon of their own. */
+import { command } from "../../tools/lib/command.ts";
+import { DIST, ROOT } from "../../tools/lib/paths.ts";
+import { buildTemplate } from "../../tools/lib/template.ts";
+import type { Kit } from "./kit.ts";
+import { parseGoTest, type Results } from "./results.ts";
+
+/** A daemon to test with. */
+export interface Daemon {
+  /** As docs/conformance.md calls it. */
+  readonly version: "1.6" | "2";
+  /** Folders of its programs, which come first on PATH. */
+  readonly path: readonly string[];
+}
+
+/** The daemons: one built from the newest release, and Debian's. */
+export function daemons(kit: Kit): Daemon[] {
+  const debian = [`${ROOT}/tests/conformance/containerd-1.6`, "/usr/bin"];
+  return [{ version: "2", path: [kit.bin] }, { version: "1.6", path: debian }];
+}
+
+/** What is tested: a runtime by its name. */
+export interface Contender {
+  readonly label: "kata" | "runc";
+  readonly runtime: string;
+}
+
+/** How one run is to be. */
+export interface ClientRun {
+  readonly daemon: Daemon;
+  readonly contender: Contender;
+  /** Names of the top-level cases to run. */
+  readonly cases: readonly string[];
+  readonly parallel: number;
+  /** What the registry's clients must trust. */
+  readonly authority: string;
+  /** Where logs go. */
+  readonly folder: string;
+}
+
+const TIMEOUT_MS = 3 * 60 * 60_000;
+
+/** Long enough for anything that an emulated guest does on a busy machine, in seconds. */
+const GUEST_TIMEOUT_S = 300;
+
+/** For a copy of the shim that stands alone, as one test makes it, too. */
+async function writeConfig(folder: string): Promise<string> {
+  const path = `${folder}/configuration.toml`;
+  const lines = [
+    ...["[hypervisor.qemu]", `kernel = "${DIST}/vmlinux"`, `initrd = "${DIST}/initrd.img"`],
+    ...["[agent.kata]", `dial_timeout = ${GUEST_TIMEOUT_S}`],
+    ...["[runtime]", `create_container_timeout = ${GUEST_TIMEOUT_S}`],
+  ];
+  await Deno.writeTextFile(path, lines.join("\n") + "\n");
+  return path;
+}
+
+/** The suite leaves cases out that wrap runc with a program of its own; what runs containers in our guest is crun. */
+function flavour({ label }: Contender): string {
+  return label === "runc" ? "runc" : "crun";
+}
+
+async function environment(
+  run: ClientRun,
+  kit: Kit,
+  config: string,
+): Promise<Record<string, string>> {
+  const { daemon, contender, authority, folder } = run;
+  const temporary = `${folder}/tmp`;
+  await Deno.mkdir(temporary, { recursive: true });
+  return {
+    PATH: [...daemon.path, DIST, kit.bin, Deno.env.get("PATH")].join(":"),
+    TEST_RUNTIME: contender.runtime,
+    RUNC_FLAVOR: flavour(contender),
+    SSL_CERT_FILE: authority,
+    TMPDIR: temporary,
+    KATA_CONF_FILE: config,
+  };
+}
+
+/** Runs the cases and reads how they ended; all that was printed goes to `<folder>/<daemon>-<runtime>.log`. */
+export async function runClientTests(run: ClientRun, kit: Kit): Promise<Results> {
+  const { daemon, contender, cases, parallel, folder } = run;
+  const log = `${folder}/client-${daemon.version}-${contender.label}.log`;
+  using file = await Deno.open(log, { write: true, create: true, truncate: true });
+  const config = await writeConfig(folder);
+  if (contender.label === "kata") await buildTemplate(config);
+  const { stdout, stderr } = await command([
+    `${kit.bin}/client.test`,
+    ...["-test.root", "-no-criu", "-test.v", "-test.timeout", `${TIMEOUT_MS / 1000}s`],
+    ...["-test.parallel", `${parallel}`, "-test.run", `^(${cases.join("|")})$`],
+  ], {
+    cwd: kit.clientSource,
+    env: await environment(run, kit, config),
+    timeoutMs: TIMEOUT_MS + 60_000,
+    tee: (bytes) => file.writeSync(bytes),
+  });
+  return parseGoTest(stdout + stderr);
+}
+
+/** The cases that tell a working runtime from one that does nothing. */
+export async function clientCases(): Promise<string[]> {
+  const text = await Deno.readTextFile(`${ROOT}/tests/conformance/client_cases.txt`);
+  return text.trim().split("\n");
+}
