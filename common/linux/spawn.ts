@@ -39,9 +39,12 @@ export interface SpawnOptions {
   /** The whole environment; omitted: ours. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Child's descriptor -> ours; 0, 1 and 2 are /dev/null unless named here. No other descriptor reaches the child. */
+  /**
+   * Child's descriptor -> ours, or a path to open; 0, 1 and 2 are /dev/null unless named here. No other descriptor
+   * reaches the child.
+   */
   readonly fds?: FdMap;
-  /** Leads a new session, and so a new process group, without a controlling terminal. */
+  /** Leads a new session, and so a new process group; its controlling terminal is the first that `fds` names by path. */
   readonly newSession?: boolean;
   /** Leads a new process group, so that `kill(-pid)` reaches its descendants too. */
   readonly processGroup?: boolean;

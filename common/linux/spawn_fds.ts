@@ -25,8 +25,11 @@ const ACTIONS_BYTES = 256;
 const MAX_CHILD_FD = 1023;
 const STDIO = [0, 1, 2];
 
-/** A child's descriptor -> ours. */
-export type FdMap = Readonly<Record<number, number>>;
+/**
+ * A child's descriptor -> ours, or the path of what the child opens for reading and writing: a terminal opened by the
+ * leader of a new session becomes its controlling terminal.
+ */
+export type FdMap = Readonly<Record<number, number | string>>;
 
 /**
  * Prepares posix_spawn(3)'s file actions for a descriptor map and working directory, and calls `use` with them.
@@ -47,11 +50,12 @@ export function withFileActions<T>(
   copies.defer(() => sys.destroy(actions));
   for (const target of targets) {
     const source = wanted.get(target);
-    if (source === undefined) addDevNull(actions, target);
-    else {demand(
-        sys.addDup2(actions, outOfTheWay(source, target, targets, copies), target),
-        "adddup2",
-      );}
+    if (typeof source === "number") {
+      const from = outOfTheWay(source, target, targets, copies);
+      demand(sys.addDup2(actions, from, target), "adddup2");
+    } else {
+      demand(sys.addOpen(actions, target, cString(source ?? "/dev/null"), O.RDWR, 0), "addopen");
+    }
   }
   closeTheRest(actions, targets);
   // glibc keeps its own copy of the path.
@@ -78,10 +82,6 @@ function outOfTheWay(
   const copy = dup(source, MAX_CHILD_FD + 1);
   copies.defer(() => close(copy));
   return copy;
-}
-
-function addDevNull(actions: Uint8Array, target: number): void {
-  demand(sys.addOpen(actions, target, cString("/dev/null"), O.RDWR, 0), "addopen");
 }
 
 /** Ours are all close-on-exec, but those that our own parent left open may not be. */

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { close, O, open, pipe } from "./fd.ts";
 import { FdStream } from "./fd_stream.ts";
 import { getpid } from "./process.ts";
+import { openPty } from "./pty.ts";
 import { reaper } from "./reaper.ts";
 import { spawn, type SpawnOptions } from "./spawn.ts";
 import { SyscallError } from "./syscall_error.ts";
@@ -115,4 +116,14 @@ Deno.test("spawn says which program it could not start, and why", () => {
 
 Deno.test("spawn's child is ours", async () => {
   assertStringIncludes(await shell("echo $PPID"), String(getpid()));
+});
+
+Deno.test("spawn opens a path in the child: a new session's first terminal is its controlling one", async () => {
+  const { master, slavePath } = openPty();
+  using terminal = new FdStream(master);
+  const line = "tty; echo mine > /dev/tty"; // what /dev/tty is, only a controlling terminal can say
+  assertEquals(await shell(line, { fds: { 0: slavePath }, newSession: true }), slavePath);
+  const buffer = new Uint8Array(100);
+  const count = await terminal.read(buffer) ?? 0;
+  assertEquals(new TextDecoder().decode(buffer.subarray(0, count)), "mine\r\n");
 });

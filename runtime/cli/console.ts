@@ -5,7 +5,13 @@ import { isTerminal, makeRaw } from "../../common/linux/terminal.ts";
 import { closeQuietly, writeAll } from "../../common/protocol/transport/connection.ts";
 import { askSandbox } from "./operator_socket.ts";
 
-/** `exec SANDBOX`: a root shell in the guest on our own streams, until either side ends. */
+/**
+ * What we type at the end of our input, so that the shell ends. Control-D would be lost when it comes while a program
+ * runs: the shell then finds a NUL, as the terminal was not in the shell's mode. Source: Linux n_tty.c.
+ */
+const END_OF_INPUT = new TextEncoder().encode("\nexit\n");
+
+/** `exec SANDBOX`: a root shell in the guest on our own streams, until either side ends; a script may come by stdin. */
 export async function debugConsole(sandbox: string): Promise<number> {
   const connection = await askSandbox(sandbox, "console");
   using undo = new DisposableStack();
@@ -18,7 +24,7 @@ export async function debugConsole(sandbox: string): Promise<number> {
       return bytes.length;
     },
   });
-  typing.catch(() => {}); // the shell has ended
+  typing.then(() => writeAll(connection, END_OF_INPUT)).catch(() => {}); // the shell has ended
   await copy(connection, stdout);
   return 0;
 }

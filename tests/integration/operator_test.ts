@@ -53,10 +53,24 @@ Deno.test("an operator looks into a running sandbox", async (test) => {
       assertMatch(stdout, /^kata_guest_\w+(\{[^}]*\})? \d/m);
     });
 
-    await test.step("the debug console is a shell in the guest", async () => {
+    await test.step("the debug console is a shell in the guest, with job control", async () => {
       const { stdout } = await kata(["exec", ID], "uname -r; exit\n");
       assertEquals(stdout.includes(Deno.osRelease()), false);
       assertMatch(stdout, /\d+\.\d+\.\d+/);
+      assertEquals(stdout.includes("job control turned off"), false, stdout);
+    });
+
+    await test.step("the debug console gives all that its shell wrote, and ends with its input", async () => {
+      for (const end of ["exit\n", "", "true"]) {
+        const { stdout } = await kata(["exec", ID], `seq 20000; echo the$((1))end\n${end}`);
+        assertStringIncludes(stdout, "the1end");
+        assertMatch(stdout, /^20000\r?$/m);
+      }
+    });
+
+    await test.step("the debug console ends with its shell, whatever that leaves behind", async () => {
+      const { stdout } = await kata(["exec", ID], "sleep 1000 & echo left$((1))behind; exit\n");
+      assertStringIncludes(stdout, "left1behind");
     });
 
     await test.step("timeline names the steps of the start", async () => {

@@ -38,12 +38,9 @@ interface Holdings {
 async function agentHolds(id: string): Promise<Holdings> {
   const script = "P=/proc/$(pidof kata-agent); echo COUNTS $(ls $P/fd | wc -l) " +
     "$(ls $P/task | wc -l) $(cat /proc/[0-9]*/stat 2>/dev/null | grep -c ') Z '); exit\n";
-  let text = "";
-  for (let attempt = 0; attempt < 5; attempt++) { // the shell's line editor may swallow what comes too early
-    text = await output([`${DIST}/kata-runtime`, "exec", id], { stdin: script });
-    const [, fds, threads, zombies] = /COUNTS (\d+) (\d+) (\d+)/.exec(text) ?? [];
-    if (fds) return { fds: Number(fds), threads: Number(threads), zombies: Number(zombies) };
-  }
+  const text = await output([`${DIST}/kata-runtime`, "exec", id], { stdin: script });
+  const [, fds, threads, zombies] = /COUNTS (\d+) (\d+) (\d+)/.exec(text) ?? [];
+  if (fds) return { fds: Number(fds), threads: Number(threads), zombies: Number(zombies) };
   throw new Error(`The debug console does not answer: ${text}`);
 }
 
