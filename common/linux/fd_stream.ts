@@ -13,6 +13,9 @@ const SHUT_WR = 1;
 /** A transfer this long is part of a larger one; short messages come alone. */
 const FLOW_BYTES = 2048;
 
+/** Of a stream that gathers, a read so soon after the last one is part of a flow too, however little it gives. */
+const FLOW_MS = 3;
+
 /** A stream that gathers waits this long for a next piece, and no longer than {@linkcode GATHER_MS} for all of them. */
 const PIECE_MS = 1, GATHER_MS = 4;
 
@@ -38,6 +41,8 @@ export class FdStream implements Disposable {
   readonly #hangupIsIdle: boolean;
   readonly #gather: boolean;
   #fd: number;
+  /** When a stream that gathers last gave something. */
+  #lastReadMs = 0;
   #watch: Watch | undefined;
   /** Ends when the last queued write did, so that concurrent writes do not mix. */
   #lastWrite: Promise<unknown> | undefined;
@@ -85,13 +90,21 @@ export class FdStream implements Disposable {
 
   /** Reads once, or gathers. @returns As read(2), or the negated errno. */
   #readReady(into: Uint8Array): number {
-    let total = readSync(this.#fd, into);
-    if (!this.#gather || total < FLOW_BYTES) return total;
-    const deadline = performance.now() + GATHER_MS;
+    const first = readSync(this.#fd, into);
+    if (!this.#gather || first <= 0) return first;
+    const startedMs = performance.now();
+    const flows = first >= FLOW_BYTES || startedMs - this.#lastReadMs < FLOW_MS;
+    const total = flows ? this.#readOn(into, first, startedMs + GATHER_MS) : first;
+    this.#lastReadMs = performance.now();
+    return total;
+  }
+
+  #readOn(into: Uint8Array, first: number, deadlineMs: number): number {
+    let total = first;
     while (total < into.length) {
       const count = readSync(this.#fd, into.subarray(total));
       if (count > 0) total += count;
-      else if (count !== -Errno.EAGAIN || performance.now() > deadline) break;
+      else if (count !== -Errno.EAGAIN || performance.now() > deadlineMs) break;
       else if (!readableWithin(this.#fd, PIECE_MS)) break;
     }
     return total;

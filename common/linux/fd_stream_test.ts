@@ -291,3 +291,16 @@ Deno.test("FdStream that gathers fills its buffer from a terminal that gives lit
   for (; total < 6000; reads++) total += await reader.read(buffer.subarray(total)) ?? 0;
   assert(reads < 3, `${reads} reads`);
 });
+
+Deno.test("FdStream that gathers does not wake for each small piece of a flow", async () => {
+  const { master, slavePath } = openPty();
+  using reader = new FdStream(master, { gather: true });
+  const pieces = 20_000;
+  const script = `i=0; while [ $i -lt ${pieces} ]; do printf .; i=$((i+1)); done`;
+  const pid = spawn({ argv: ["/bin/sh", "-c", script], fds: { 1: slavePath } });
+  const buffer = new Uint8Array(64 * 1024);
+  let [total, reads] = [0, 0];
+  for (; total < pieces; reads++) total += await reader.read(buffer) ?? 0;
+  assertEquals(await reaper().exit(pid), { code: 0 });
+  assert(reads < pieces / 200, `${reads} reads`);
+});
