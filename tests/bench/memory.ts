@@ -10,27 +10,16 @@ import {
 } from "../support/bench.ts";
 import { BUSYBOX } from "../support/busybox_image.ts";
 import { SHIM_PATH } from "../support/containerd.ts";
+import { share } from "../support/memory_share.ts";
 
 /** Let the starts' garbage settle before measuring. */
 const IDLE_MS = 3_000;
-const KIB_PER_MIB = 1024, BYTES_PER_MIB = 1024 * 1024, BLOCK_BYTES = 512;
+const BYTES_PER_MIB = 1024 * 1024, BLOCK_BYTES = 512;
 const TEMPLATES = "/run/vc/vm/template";
 
 async function pids(): Promise<Set<string>> {
   const entries = await Array.fromAsync(Deno.readDir("/proc"));
   return new Set(entries.map((entry) => entry.name).filter((name) => /^\d+$/.test(name)));
-}
-
-/** Name and proportional share of a process's memory, in MiB; undefined when it is gone. */
-async function share(pid: string): Promise<{ name: string; mib: number } | undefined> {
-  try {
-    const rollup = await Deno.readTextFile(`/proc/${pid}/smaps_rollup`);
-    const argv0 = (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0")[0] ?? "";
-    const kib = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-    return { name: argv0.replace(/^.*\//, ""), mib: kib / KIB_PER_MIB };
-  } catch {
-    return undefined; // a kernel thread has no memory, an ended process no files
-  }
 }
 
 /** Whether a process bears one of the marks: in its command line, its environment or its cgroup. */

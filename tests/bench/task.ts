@@ -3,6 +3,7 @@ import { type Bench, type BenchContext, interleave } from "../support/bench.ts";
 import { BareTransport } from "../support/bare_transport.ts";
 import { measureExec } from "./task/exec.ts";
 import { measureFlood } from "./task/flood.ts";
+import { measureGrowth } from "./task/growth.ts";
 import { measureStreams } from "./task/streams.ts";
 import { Subject } from "./task/subject.ts";
 import { measureTogether } from "./task/together.ts";
@@ -25,7 +26,9 @@ async function run(context: BenchContext): Promise<void> {
     });
     for (const contender of contenders) {
       const subject = subjects.get(contender.label);
-      if (subject) await measureFlood(context, contender, subject);
+      if (subject === undefined) continue;
+      await measureFlood(context, contender, subject);
+      await measureGrowth(context, contender, subject);
     }
   }
   await measureTogether(context);

@@ -4,7 +4,7 @@ import type { TaskClient } from "../../support/task_client.ts";
 import type { Subject } from "./subject.ts";
 
 /** From Exec to Delete, without streams. */
-async function execByCalls(client: TaskClient, execId: string): Promise<void> {
+export async function execByCalls(client: TaskClient, execId: string): Promise<void> {
   const { task, id } = client;
   await client.exec({ execId, args: ["true"] });
   const exited = task.wait({ id, execId });
