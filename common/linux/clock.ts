@@ -17,10 +17,22 @@ export function bootTimeMs(): number {
   return clockMs(CLOCK_BOOTTIME);
 }
 
+/** Nanoseconds since 1970 by the wall clock, which may be set at any time. */
+export function realTimeNs(): bigint {
+  const [seconds = 0n, nanoseconds = 0n] = readClock(CLOCK_REALTIME);
+  return seconds * 1_000_000_000n + nanoseconds;
+}
+
 function clockMs(clock: number): number {
+  const [seconds = 0n, nanoseconds = 0n] = readClock(clock);
+  return Number(seconds) * 1e3 + Number(nanoseconds) / 1e6;
+}
+
+/** Seconds and nanoseconds: struct timespec. */
+function readClock(clock: number): BigInt64Array {
   const time = new BigInt64Array(2);
   check(sys.gettime(clock, new Uint8Array(time.buffer)), "clock_gettime", `clock ${clock}`);
-  return Number(time[0] ?? 0n) * 1e3 + Number(time[1] ?? 0n) / 1e6;
+  return time;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CreateContainerRequestSchema } from "../../common/protocol/gen/kata/agent_pb.ts";
 import type { AgentLink } from "../agent_client/agent_link.ts";
+import { guestTime } from "../agent_client/guest_clock.ts";
 
 const ID = "kata-warm-up";
 /** The guest's own files, seen through an overlay: nothing of the host is needed. */
@@ -50,10 +51,4 @@ export async function warmUp(agent: AgentLink["agent"], signal: AbortSignal): Pr
   await agent.startContainer({ containerId: ID }, options);
   await agent.waitProcess({ containerId: ID }, options);
   await agent.removeContainer({ containerId: ID }, options);
-}
-
-/** The host's wall clock, as SetGuestDateTime takes it. */
-export function guestTime(): { Sec: bigint; Usec: bigint } {
-  const micros = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
-  return { Sec: micros / 1_000_000n, Usec: micros % 1_000_000n };
 }

@@ -7,6 +7,7 @@ import {
   PROCESS_LIST_FEATURE,
   STREAMS_FEATURE,
 } from "../agent_client/agent_link.ts";
+import { setGuestClock } from "../agent_client/guest_clock.ts";
 import { guestBootSteps } from "../agent_client/guest_boot.ts";
 import type { RuntimeConfig } from "../config/load.ts";
 import { renewClone } from "../factory/renew.ts";
@@ -93,6 +94,7 @@ export async function bringUp(
             }, {
               signal,
             }),
+            cloned || setGuestClock(link.agent, signal),
             timeline.step(
               "agent sets up the network",
               () => network.configure({ agent: link.agent, vm }, signal),

@@ -21,9 +21,15 @@ export async function fileSystemImage(
   path: string,
 ): Promise<string> {
   if (fstype === "erofs") await output(["mkfs.erofs", "-T0", path, from]);
-  else if (fstype === "ext4") await output(["mkfs.ext4", "-q", "-F", "-d", from, path, "64M"]);
+  else if (fstype === "ext4") await ext4Image(from, path);
   else await xfsImage(from, path);
   return path;
+}
+
+/** As large as its files, and as much again to write to. */
+async function ext4Image(from: string, path: string): Promise<void> {
+  const kib = Number.parseInt(await output(["du", "-sk", from]));
+  await output(["mkfs.ext4", "-q", "-F", "-d", from, path, `${64 * 1024 + 2 * kib}k`]);
 }
 
 /** mkfs.xfs takes no folder: it is filled through a mount. */

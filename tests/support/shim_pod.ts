@@ -168,7 +168,11 @@ export class ShimPod implements AsyncDisposable {
   }
 }
 
-async function makeBundle(
+/**
+ * Writes a bundle, `id` in `folder`, for a container of a pod.
+ * @returns Its path.
+ */
+export async function makeBundle(
   folder: string,
   podId: string,
   id: string,
