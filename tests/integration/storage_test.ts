@@ -19,9 +19,6 @@ import {
 /** Changes of a ConfigMap must be seen within this, by the clock of the host. */
 const LIVE_MS = 2_000;
 
-/** Longest wait for a container's words. */
-const OUTPUT_MS = 60_000;
-
 /** How soon the end of a helper must be noticed. */
 const NOTICE_MS = 5_000;
 
@@ -103,10 +100,10 @@ async function everyDriver(
     const script = "cat /cm/key; echo; await_rename /cm; cat /cm/key /cm/other; echo; " +
       "while [ -e /cm/..1 ]; do sleep 0.1; done; ls -A /cm";
     const watching = await pod.launch(script, { ...rootfs, mounts: [bind(volume, "/cm", "ro")] });
-    await outputOf(pod, watching.id, "one\nwatching\n");
+    await pod.outputOf(watching.id, "one\nwatching\n");
     const since = Date.now();
     await writeAtomically(volume, "2", { key: "two", other: "2" });
-    await outputOf(pod, watching.id, "one\nwatching\n..data\ntwo2\n");
+    await pod.outputOf(watching.id, "one\nwatching\n..data\ntwo2\n");
     const took = Date.now() - since;
     assert(took < LIVE_MS || Deno.env.has("KATA_TEST_SLOW"), `${took} ms`);
     const lines = okay(await watching.wait()).split("\n");
@@ -188,21 +185,6 @@ Deno.test({
 
 function neverUsed(): never {
   throw new TypeError("the test is ignored");
-}
-
-/** Waits until a container's output begins with a text. */
-async function outputOf(pod: ShimPod, id: string, text: string): Promise<void> {
-  const file = `${pod.folder}/${id}/stdout`;
-  const there = async (): Promise<boolean> => (await Deno.readTextFile(file)).startsWith(text);
-  using watcher = Deno.watchFs(file);
-  if (await there()) return;
-  const late = setTimeout(() => watcher.close(), OUTPUT_MS);
-  try {
-    for await (const _ of watcher) if (await there()) return;
-  } finally {
-    clearTimeout(late);
-  }
-  throw new Error(`${JSON.stringify(text)} did not come: ${await Deno.readTextFile(file)}`);
 }
 
 const blocks = (await storageDrivers()).filter(({ blockDriver, unavailable }) =>

@@ -10,6 +10,8 @@ import { output } from "../../tools/lib/command.ts";
 import { SHIM_PATH } from "./containerd.ts";
 
 const CALL_TIMEOUT_MS = Number(Deno.env.get("KATA_TEST_CALL_TIMEOUT_MS") ?? 120_000);
+/** Longest wait for a container's words. */
+const OUTPUT_MS = 60_000;
 const CAPABILITIES = [
   ...["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_SETGID"],
   ...["CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_SYS_ADMIN"],
@@ -116,6 +118,21 @@ export class ShimPod implements AsyncDisposable {
       };
     };
     return { id, wait };
+  }
+
+  /** Waits until a container's output begins with a text. */
+  async outputOf(id: string, text: string): Promise<void> {
+    const file = `${this.folder}/${id}/stdout`;
+    const there = async (): Promise<boolean> => (await Deno.readTextFile(file)).startsWith(text);
+    using watcher = Deno.watchFs(file);
+    if (await there()) return;
+    const late = setTimeout(() => watcher.close(), OUTPUT_MS);
+    try {
+      for await (const _ of watcher) if (await there()) return;
+    } finally {
+      clearTimeout(late);
+    }
+    throw new Error(`${JSON.stringify(text)} did not come: ${await Deno.readTextFile(file)}`);
   }
 
   async kill(id: string): Promise<void> {

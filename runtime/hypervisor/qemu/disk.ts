@@ -48,6 +48,9 @@ export function blockNode(
   return { driver: "raw", "node-name": id, ...common, file };
 }
 
+/** A full or failing disk of the host's is the writer's to hear of: by itself QEMU stops the whole VM when it is full. */
+const ERRORS = { werror: "report", rerror: "report" } as const;
+
 /** Arguments of `device_add`. */
 export function diskDevice(
   { id }: Disk,
@@ -55,7 +58,8 @@ export function diskDevice(
   options: DiskOptions,
 ): Record<string, unknown> {
   const { logicalSectorBytes, physicalSectorBytes, queues, queueSize, iothread } = options;
-  const sectors = {
+  const common = {
+    ...ERRORS,
     ...(logicalSectorBytes > 0 && { logical_block_size: logicalSectorBytes }),
     ...(physicalSectorBytes > 0 && { physical_block_size: physicalSectorBytes }),
   };
@@ -68,11 +72,11 @@ export function diskDevice(
       bus: `${SCSI_BUS}.0`,
       "scsi-id": 0,
       lun,
-      ...sectors,
+      ...common,
     };
   }
   return {
-    ...{ driver: "virtio-blk-pci", id, drive: id, bus: rootPort(place.index).id, ...sectors },
+    ...{ driver: "virtio-blk-pci", id, drive: id, bus: rootPort(place.index).id, ...common },
     ...{ "num-queues": queues, "queue-size": queueSize },
     ...(iothread && { iothread: IOTHREAD }),
   };

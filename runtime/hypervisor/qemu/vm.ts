@@ -7,6 +7,7 @@ import type { TextTail } from "../text_tail.ts";
 import { type RunningVmProcess, settlesWithin } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
 import { exitText } from "../exit_text.ts";
+import { DiskErrors } from "./disk_errors.ts";
 import { HotPlug } from "./hot_plug.ts";
 import type { DiskOptions } from "./options.ts";
 import type { QmpClient } from "./qmp.ts";
@@ -50,6 +51,8 @@ export class QemuVm implements Vm {
     this.#hotPlug = new HotPlug(parts.qmp, parts);
     this.#resizer = new Resizer(parts.qmp, parts.room);
     parts.qmp.onEvent((event) => this.#note(event));
+    const disks = new DiskErrors(parts.saved.id);
+    parts.qmp.onEvent((event) => disks.note(event));
     this.exited = parts.qemu.exited.then((status) => this.#end(status));
     void parts.qmp.closed.then((cause) => this.#monitorLost(cause));
     void parts.helper?.exited.then((status) => this.#helperLost(status));
