@@ -38,6 +38,16 @@ function encodeUnix(path: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Encodes a name without a file as sockaddr_un. Source: unix(7), "abstract". */
+export function abstractAddress(name: string): Uint8Array {
+  const text = new TextEncoder().encode(name);
+  if (text.length >= UNIX_PATH_BYTES) throw new RangeError(`The name "${name}" is too long`);
+  const bytes = new Uint8Array(2 + 1 + text.length);
+  new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
+  bytes.set(text, 3);
+  return bytes;
+}
+
 /** Encodes sockaddr_vm: family, port and cid, host byte order. */
 export function vsockAddress(cid: number, port: number): Uint8Array {
   const bytes = new Uint8Array(SOCKADDR_VM_BYTES);

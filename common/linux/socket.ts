@@ -2,7 +2,7 @@ import { Errno } from "./errno.ts";
 import { errno, libcFunction } from "./libc.ts";
 import { OwnedFd } from "./owned_fd.ts";
 import { watch } from "./poll.ts";
-import { AF_UNIX, AF_VSOCK, unixAddress, vsockAddress } from "./sockaddr.ts";
+import { abstractAddress, AF_UNIX, AF_VSOCK, unixAddress, vsockAddress } from "./sockaddr.ts";
 import { check, SyscallError } from "./syscall_error.ts";
 
 const sys = {
@@ -59,6 +59,17 @@ export function unixListen(path: string, mode = 0o600): number {
   check(sys.fchmod(socket.fd, mode), "fchmod", path);
   check(sys.bind(socket.fd, address.bytes, address.bytes.length), "bind", path);
   check(sys.listen(socket.fd, BACKLOG), "listen", path);
+  return socket.release();
+}
+
+/**
+ * Takes a name in the abstract namespace of this network namespace, for as long as the descriptor is open.
+ * @throws {SyscallError} EADDRINUSE: somebody has it.
+ */
+export function bindAbstract(name: string): number {
+  using socket = streamSocket(AF_UNIX);
+  const address = abstractAddress(name);
+  check(sys.bind(socket.fd, address, address.length), "bind", name);
   return socket.release();
 }
 

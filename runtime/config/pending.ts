@@ -12,7 +12,7 @@ export const PENDING: ReadonlySet<string> = new Set([
       "disable_image_nvdimm",
       "firmware",
     ],
-    ...["rootless", "jailer_path"],
+    ...["jailer_path"],
     ...[
       "hypervisor_socket",
       "hypervisor_timeout",
@@ -52,6 +52,7 @@ export const PENDING: ReadonlySet<string> = new Set([
 /** Keys that only these VMMs' drivers give no effect. */
 const PENDING_FOR: Readonly<Record<string, readonly VmmName[]>> = {
   "hypervisor.enable_hugepages": ["qemu"],
+  "hypervisor.rootless": ["clh", "firecracker"],
   "hypervisor.enable_mem_prealloc": ["firecracker"],
 };
 

@@ -1,3 +1,4 @@
+import { sharedFsOf } from "./shared_fs.ts";
 import type { VmmName } from "./schema/key.ts";
 import type { HypervisorValues } from "./schema/schema.ts";
 
@@ -42,6 +43,7 @@ export type Assets = Pick<
   | "initrd"
   | "image"
   | "sharedFs"
+  | "rootless"
   | "virtioFsDaemon"
   | "transport"
   | "vhostDeviceVsock"
@@ -67,8 +69,8 @@ export function fillAssets(vmm: VmmName, given: Assets, around: Surroundings): A
   };
 }
 
-function needsVirtiofsd(vmm: VmmName, { sharedFs }: Assets): boolean {
-  return (vmm === "qemu" || vmm === "clh") && (sharedFs === "virtio-fs" || sharedFs === "auto");
+function needsVirtiofsd(name: VmmName, { sharedFs, rootless }: Assets): boolean {
+  return sharedFsOf({ name, sharedFs, rootless }) === "virtio-fs";
 }
 
 function needsVsockDevice(vmm: VmmName, { transport }: Assets): boolean {

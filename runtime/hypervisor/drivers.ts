@@ -69,6 +69,7 @@ function qemu(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     disk: diskOptions(config),
     virtioMem: config.enableVirtioMem,
+    rootless: config.rootless,
   });
 }
 

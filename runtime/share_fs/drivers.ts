@@ -1,5 +1,6 @@
 import { Code, RuntimeError } from "../../common/base/errors.ts";
 import type { RuntimeConfig } from "../config/config.ts";
+import { sharedFsOf } from "../config/shared_fs.ts";
 import { cleanUpFolder } from "./folder_share.ts";
 import type { CopiedFiles } from "./copied_files.ts";
 import { NoShare } from "./none.ts";
@@ -22,9 +23,9 @@ export interface ShareContext {
  */
 export function createShareFs(context: ShareContext): ShareFs {
   const { config: { hypervisor }, sandboxKey, folder: stateDir, copies } = context;
-  switch (hypervisor.sharedFs) {
-    case "auto":
+  switch (sharedFsOf(hypervisor)) {
     case "virtio-9p":
+      if (hypervisor.rootless) throw needsRoot();
       return new Virtio9pShare({
         sandboxKey,
         msize: hypervisor.msize9p,
@@ -37,6 +38,15 @@ export function createShareFs(context: ShareContext): ShareFs {
     case "none":
       return new NoShare(copies);
   }
+}
+
+/** By virtio-9p the VMM itself reads and writes the files, whosoever they are. */
+function needsRoot(): RuntimeError {
+  return new RuntimeError(
+    Code.FailedPrecondition,
+    `rootless = true: with shared_fs = "virtio-9p" the VMM serves the files itself, as root; ` +
+      `use shared_fs = "virtio-fs" or "none"`,
+  );
 }
 
 function withoutDaemon(): RuntimeError {

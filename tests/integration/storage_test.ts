@@ -12,6 +12,7 @@ import { HostVolumes, writeAtomically } from "../support/storage/host_volumes.ts
 import {
   POSIX_DIFFERENCES,
   posixProblems,
+  rootlessDrivers,
   type StorageDriver,
   storageDrivers,
 } from "../support/storage/drivers.ts";
@@ -53,7 +54,7 @@ async function inPod(
 }
 
 /** One pod a driver; what is common to all drivers is asked of each. */
-for (const driver of await storageDrivers()) {
+for (const driver of [...await storageDrivers(), ...await rootlessDrivers()]) {
   const title = `storage by ${driver.name}${driver.unavailable ? ` (${driver.unavailable})` : ""}`;
   Deno.test({
     name: title,
@@ -69,6 +70,14 @@ async function everyDriver(
   test: Deno.TestContext,
 ): Promise<void> {
   const rootfs = driver.rootfs ? { rootfs: await driver.rootfs(volumes) } : {};
+
+  await test.step("the VMM runs as whom it should", async () => {
+    const status = await Deno.readTextFile(`/proc/${(await pod.pids()).get("qemu")}/status`);
+    const ids = /^Uid:\t(\d+)\t(\d+)\t(\d+)\t(\d+)$/m.exec(status)?.slice(1) ?? [];
+    assertEquals(new Set(ids).size, 1, status);
+    assertEquals(ids[0] !== "0", driver.rootless ?? false);
+    assertEquals(/^CapEff:\t0+$/m.test(status), driver.rootless ?? false, status);
+  });
 
   await test.step("a root file system does what POSIX and containers ask", async () => {
     const script = "mkdir /cases && posix_cases /cases 300";

@@ -1,3 +1,4 @@
+import { sharedFsOf } from "../../config/shared_fs.ts";
 import type { RuntimeConfig } from "../../config/load.ts";
 import { type Finding, type Lack, lacking, pass } from "./finding.ts";
 import type { Host } from "./host.ts";
@@ -65,7 +66,7 @@ function guestFiles(host: Host, { hypervisor }: RuntimeConfig): Finding[] {
 }
 
 async function helpers(host: Host, { hypervisor }: RuntimeConfig): Promise<Finding[]> {
-  const needsVirtiofsd = hypervisor.sharedFs === "virtio-fs";
+  const needsVirtiofsd = sharedFsOf(hypervisor) === "virtio-fs";
   return [
     await program(host, {
       name: "virtiofsd",

@@ -58,7 +58,10 @@ export const HYPERVISOR_BOOT = {
     "qemu",
   ]),
   pflashes: refused([[]], "flash images serve measured boot, which is not offered", ["qemu"]),
-  rootless: bool(false, "Run the VMM as an unprivileged user of its own."),
+  rootless: bool(
+    false,
+    "Run the VMM as an unprivileged user of its own, once it has opened its files. Rules out `virtio-9p`.",
+  ),
   enable_annotations: texts(
     ["default_vcpus", "default_memory"],
     "Regular expressions, each matching the whole of a name: the annotations " +

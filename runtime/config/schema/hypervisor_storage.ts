@@ -6,10 +6,10 @@ const LIMITED = ["clh", "firecracker"] as const;
 /** Shared files and disks. */
 export const HYPERVISOR_STORAGE = {
   shared_fs: choice(
-    "virtio-9p",
+    "auto",
     ["auto", "virtio-9p", "virtio-fs", "none"],
     "How the guest sees the pod's files: 9p served by QEMU, virtio-fs served by virtiofsd, block devices and copied " +
-      "files alone, or (ours) the best that VMM and host allow.",
+      "files alone, or (ours) the best that the VMM allows: 9p with QEMU, virtio-fs where that is `rootless`.",
     { vmmDefaults: { clh: "virtio-fs", firecracker: "none" } },
   ),
   msize_9p: int(

@@ -14,6 +14,7 @@ import { virtioMemArguments, virtioMemMiB } from "./virtio_mem.ts";
 import { accelArgument, cpuModel, type MachineProfile } from "./machine.ts";
 import { diskPorts, IOTHREAD } from "./disk.ts";
 import { placeNets } from "./net_slots.ts";
+import type { VmmUser } from "../vmm_user.ts";
 import { parkedCpuKernelParams } from "./parked_cpus.ts";
 import type { Accelerator, DiskOptions, QemuOptions } from "./options.ts";
 
@@ -31,6 +32,8 @@ export interface QemuPlan {
   readonly consoleFd: number;
   /** The template's state that a clone starts from. */
   readonly stateFd?: number;
+  /** Whom QEMU becomes once it has opened everything; absent: it stays who we are. */
+  readonly user?: VmmUser;
 }
 
 /** QEMU's arguments, and which of our descriptors (value) it gets under which number (key). */
@@ -55,7 +58,8 @@ export function commandLine(spec: VmSpec, plan: QemuPlan): CommandLine {
   const argv = [
     ...[plan.options.path, "-name", `sandbox-${spec.id},debug-threads=on`],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ...sandboxArguments(plan.options),
+    ...sandboxArguments(plan),
+    ...userArguments(plan, childFd),
     ...machineArguments(spec, plan),
     ...[
       "-chardev",
@@ -90,8 +94,20 @@ function devicesOf(spec: VmSpec, { channel, options }: QemuPlan): Device[] {
   return [...image, channel, ...rng, ...balloon, ...spec.devices];
 }
 
-function sandboxArguments({ seccompSandbox }: QemuOptions): string[] {
-  return seccompSandbox === "" ? [] : ["-sandbox", seccompSandbox];
+/** Who is to become another user must be allowed to, once; then it has no privileges left to gain by. */
+function sandboxArguments({ options: { seccompSandbox }, user }: QemuPlan): string[] {
+  if (seccompSandbox === "") return [];
+  const filter = user ? seccompSandbox.replace(DENY_USERS, "$1children") : seccompSandbox;
+  return ["-sandbox", filter];
+}
+
+const DENY_USERS = /(\belevateprivileges=)deny\b/;
+
+/** The claim is of no use to QEMU, which only keeps it open. */
+function userArguments({ user }: QemuPlan, childFd: (fd: number) => number): string[] {
+  if (!user) return [];
+  childFd(user.claimFd);
+  return ["-runas", `${user.uid}:${user.uid}`];
 }
 
 function machineArguments(spec: VmSpec, plan: QemuPlan): string[] {

@@ -54,6 +54,15 @@ Deno.test("commandLine boots the kernel with what the machine, the accelerator a
   assert(words.includes("panic=-1") && words.includes("mitigations=off"));
 });
 
+Deno.test("commandLine has QEMU become another user, whose claim it keeps, and lets it no further", () => {
+  const command = line({}, { user: { uid: 1234, claimFd: 60 } });
+  assertEquals(value(command, "-runas"), "1234:1234");
+  assert(Object.values(command.fds).includes(60));
+  assert(value(command, "-sandbox").includes("elevateprivileges=children"));
+  assert(value(line(), "-sandbox").includes("elevateprivileges=deny"));
+  assertEquals(values(line(), "-runas"), []);
+});
+
 Deno.test("commandLine weakens the guest only where it is emulated", () => {
   const command = line({}, { accelerator: "kvm" });
   assertEquals(value(command, "-cpu"), "host");

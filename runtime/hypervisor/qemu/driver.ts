@@ -14,6 +14,7 @@ import { TextTail } from "../text_tail.ts";
 import { chooseTransport } from "../transport_choice.ts";
 import { follow, RunningVmProcess, settlesWithin } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
+import { claimVmmUser, type VmmUser } from "../vmm_user.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { type Channel, openChannel } from "./channel.ts";
 import { type CommandLine, commandLine, hasMemoryRoom, needsSharedMemory } from "./command_line.ts";
@@ -44,7 +45,7 @@ export class QemuDriver implements Hypervisor {
     this.#options = { ...DEFAULT_QEMU_OPTIONS, ...options };
     this.capabilities = {
       transports: ["vsock", "serial", "hybrid-vsock"],
-      shareFs: ["virtio-9p", "virtio-fs"],
+      shareFs: this.#options.rootless ? ["virtio-fs"] : ["virtio-9p", "virtio-fs"],
       hotPlug: ["disk", "net"],
       resize: true,
       pause: true,
@@ -80,6 +81,7 @@ export class QemuDriver implements Hypervisor {
       monitorFd: listen(sockets.monitor, descriptors),
       consoleFd: listen(sockets.console, descriptors),
       ...(clone && { stateFd: openState(clone, descriptors) }),
+      ...(this.#changesUser(spec) && { user: claimUser(descriptors) }),
     });
     const qemu = this.#spawn(spec, line);
     undo.defer(killer(qemu));
@@ -112,8 +114,14 @@ export class QemuDriver implements Hypervisor {
       rootPorts: MACHINES[this.#options.machineType].rootPorts,
       netLocations: netLocations(spec.devices, MACHINES[this.#options.machineType]),
       disk: this.#options.disk,
+      opensDisks: !this.#changesUser(spec),
       release: () => owned.disposeAsync(),
     });
+  }
+
+  /** The VM that becomes a template runs nothing of anybody's, and must reach the socket that takes its state. */
+  #changesUser({ template }: VmSpec): boolean {
+    return this.#options.rootless && template?.role !== "origin";
   }
 
   #room(spec: VmSpec, { device }: Channel, accelerator: Accelerator): ResizeRoom {
@@ -193,6 +201,12 @@ function listen(path: string, owner: DisposableStack): number {
   const fd = unixListen(path);
   owner.defer(() => close(fd));
   return fd;
+}
+
+function claimUser(owner: DisposableStack): VmmUser {
+  const user = claimVmmUser();
+  owner.defer(() => close(user.claimFd));
+  return user;
 }
 
 /** Keeps the guest's last words. @returns What ends that. */

@@ -11,6 +11,7 @@ import {
 } from "./disk.ts";
 import type { DiskOptions } from "./options.ts";
 import type { QmpClient } from "./qmp.ts";
+import { withOpenDisk } from "./open_disk.ts";
 import { unplug } from "./unplug.ts";
 
 type Plugged =
@@ -21,6 +22,8 @@ export interface HotPlugOptions {
   /** PCIe slots for cards; those for disks come after them. */
   readonly rootPorts: number;
   readonly disk: DiskOptions;
+  /** Whether QEMU may open disks; otherwise we do. */
+  readonly opensDisks: boolean;
 }
 
 /** Plugs devices into a running QEMU and takes them out; knows which slots are free. */
@@ -113,7 +116,15 @@ export class HotPlug {
   async #attachDisk(device: Disk): Promise<GuestLocation> {
     const place = this.#freePlace(), { disk } = this.#options;
     this.#plugged.set(device.id, { device, place });
-    await this.#qmp.execute("blockdev-add", blockNode(device, disk));
+    if (this.#options.opensDisks) {
+      await this.#qmp.execute("blockdev-add", blockNode(device, disk));
+    } else {
+      await withOpenDisk(
+        this.#qmp,
+        device,
+        (path) => this.#qmp.execute("blockdev-add", blockNode({ ...device, path }, disk)),
+      );
+    }
     await this.#orFreeBackend(device, diskDevice(device, place, disk));
     return diskLocation(place);
   }

@@ -51,6 +51,8 @@ export interface QemuOptions {
   readonly disk: DiskOptions;
   /** `enable_virtio_mem`: resize memory in small blocks, by a device of that name, instead of by modules. */
   readonly virtioMem: boolean;
+  /** `rootless`: run as a user that has nothing, once all files are open. */
+  readonly rootless: boolean;
   /** Where the result of the accelerator trial is kept; emptied by a reboot. */
   readonly cacheDir: string;
 }
@@ -74,6 +76,7 @@ export const DEFAULT_QEMU_OPTIONS: QemuOptions = {
     ...{ queues: 1, queueSize: 128, iothread: false },
   },
   virtioMem: false,
+  rootless: false,
   cacheDir: "/run/kata-containers",
 };
 

@@ -26,6 +26,7 @@ export interface QemuParts {
   readonly saved: VmState;
   readonly rootPorts: number;
   readonly disk: DiskOptions;
+  readonly opensDisks: boolean;
   readonly room: ResizeRoom;
   readonly template: VmTemplate | undefined;
   readonly netLocations: ReadonlyMap<string, GuestLocation>;

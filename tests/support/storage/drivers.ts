@@ -11,6 +11,8 @@ export interface StorageDriver {
   readonly name: string;
   readonly kind: StorageKind;
   readonly config: readonly string[];
+  /** The VMM runs as another user. */
+  readonly rootless?: boolean;
   /** Set where this driver's block devices are tried, too. */
   readonly blockDriver?: "virtio-scsi" | "virtio-blk";
   /** The root file system of the pod's containers; none: a folder of the host. */
@@ -67,6 +69,18 @@ function isFile(path: string): boolean {
   } catch {
     return false; // not there, or nothing that we may look at
   }
+}
+
+/** The ways that a VMM without privileges has. */
+export async function rootlessDrivers(): Promise<StorageDriver[]> {
+  const able = (await storageDrivers()).filter(({ kind }) => kind !== "9p");
+  return able.map((driver) => ({
+    ...driver,
+    id: `${driver.id}u`,
+    name: `${driver.name}, the VMM as another user`,
+    config: [...driver.config, "rootless = true"],
+    rootless: true,
+  }));
 }
 
 /** Every way, those that cannot be tried here with the reason. */
