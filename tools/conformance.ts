@@ -93,7 +93,7 @@ async function clientOutcomes(options: Options, kit: Kit, folder: string): Promi
       progress(`containerd's client tests: containerd ${daemon.version}, ${contender.label}`);
       const { authority } = certificate, { parallel } = options;
       const run = { daemon, contender, cases: top, parallel, authority, folder };
-      results.set(contender.label, only(await runClientTests(run, kit), cases));
+      results.set(contender.label, only(await runClientTests(run, kit, refurnish), cases));
       await refurnish();
     }
     outcomes.push({ suite: "client", containerd: daemon.version, results });

@@ -22,6 +22,19 @@ export function parseGoTest(text: string): Results {
   return { passed: by.PASS, failed: by.FAIL, skipped: by.SKIP };
 }
 
+const TIMED_OUT = /^panic: test timed out after .*\n\s*running tests:\n((?:\s+\S+ \(.*\)\n?)+)/gm;
+
+/** The cases that a run which was ended for hanging never came to. */
+export function heldUp(cases: readonly string[], text: string): string[] {
+  const hung = [...text.matchAll(TIMED_OUT)].flatMap(([, list = ""]) =>
+    [...list.matchAll(/^\s+(\S+) \(/gm)].map(([, name = ""]) => name.replace(/\/.*$/, ""))
+  );
+  if (hung.length === 0) return [];
+  const { passed, failed, skipped } = parseGoTest(text.replace(BEGUN, ""));
+  const ended = [passed, failed, skipped];
+  return cases.filter((name) => !hung.includes(name) && !ended.some((set) => set.has(name)));
+}
+
 /** Only the cases of a list; what the run never came to has failed. */
 export function only(results: Results, cases: readonly string[]): Results {
   const pick = (set: ReadonlySet<string>): Set<string> =>

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isExempt, only, parseExemptions, parseGoTest, summary } from "./results.ts";
+import { heldUp, isExempt, only, parseExemptions, parseGoTest, summary } from "./results.ts";
 
 const LOG = `=== RUN   TestA
 === RUN   TestA/one
@@ -18,6 +18,26 @@ Deno.test("parseGoTest counts a case that did not end as failed", () => {
   assertEquals([...passed], ["TestA/one", "TestA"]);
   assertEquals([...failed], ["TestB", "TestHangs"]);
   assertEquals([...skipped], ["TestC"]);
+});
+
+Deno.test("heldUp names what a hanging case kept from running, paused cases among them", () => {
+  const text = `=== RUN   TestA
+--- PASS: TestA (0.12s)
+=== RUN   TestPaused
+=== PAUSE TestPaused
+=== RUN   TestHangs
+=== RUN   TestHangs/one
+panic: test timed out after 10m0s
+	running tests:
+		TestHangs (9m59s)
+		TestHangs/one (9m58s)
+
+goroutine 1 [running]:
+`;
+  const cases = ["TestA", "TestHangs", "TestPaused", "TestNever"];
+  assertEquals(heldUp(cases, text), ["TestPaused", "TestNever"]);
+  assertEquals(heldUp(cases, `${text}--- PASS: TestPaused (1s)\n--- PASS: TestNever (1s)\n`), []);
+  assertEquals(heldUp(cases, "=== RUN   TestA\n--- FAIL: TestA (0.1s)\n"), []);
 });
 
 Deno.test("only counts a listed case that never ran as failed, and no other case", () => {
