@@ -42,7 +42,14 @@ const PARTS: readonly Part[] = [
     name: "unit",
     what: "unit tests",
     args: TEST,
-    places: ["runtime", "agent", "common", "guest", "tools", "tests/support"],
+    places: [
+      "runtime",
+      "agent",
+      "common",
+      "guest",
+      "tools",
+      ...["support", "conformance", "vmm"].map((name) => `tests/${name}`),
+    ],
     timeoutMs: 10 * MINUTE_MS,
   },
   {
