@@ -24,7 +24,7 @@ export async function runOciValidation(
   kit: Kit,
   folder: string,
 ): Promise<Results> {
-  const work = `${folder}/oci`;
+  const work = `${folder}/oci`, program = runtime.replace(/^.*\//, "");
   await Deno.mkdir(`${work}/tmp`, { recursive: true });
   await Deno.copyFile(kit.rootfsArchive, `${work}/rootfs-amd64.tar.gz`);
   await Deno.copyFile(`${kit.bin}/runtimetest`, `${work}/runtimetest`);
@@ -35,7 +35,7 @@ export async function runOciValidation(
       ["timeout", `${CASE_TIMEOUT_MS / 1000}`, `${kit.validation}/${name}`],
       { cwd: work, env, timeoutMs: CASE_TIMEOUT_MS + 10_000 },
     );
-    await Deno.writeTextFile(`${work}/${name}.log`, stdout + stderr);
+    await Deno.writeTextFile(`${work}/${name}-${program}.log`, stdout + stderr);
     by[judgeTap(stdout, code)].add(name);
   }
   return by;
