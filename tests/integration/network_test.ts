@@ -5,7 +5,7 @@ import { Containerd } from "../support/containerd.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { CniPod, hasCni, type Network } from "../support/net/cni.ts";
 import { netPeerFolder } from "../support/net/net_peer.ts";
-import { background } from "./background.ts";
+import { startPeer } from "./peer_container.ts";
 import { withConfig } from "./transports.ts";
 
 /** Bytes of the transfers; KATA_TEST_LONG makes them 1 GiB. */
@@ -61,42 +61,6 @@ const MACVLAN: Network = {
 };
 /** A name that a shell, an argument list or a careless parser would stumble over. */
 const HOSTILE = `a";'$(x)\`&`;
-
-interface Running {
-  readonly id: string;
-  exec(...argv: string[]): Promise<string>;
-  end(): Promise<void>;
-}
-
-/** A container in the pod's namespace, with net_peer at /peer. */
-async function start(
-  containerd: Containerd,
-  id: string,
-  netns: string | undefined,
-  tools: string,
-  script = "echo up; exec /peer/net_peer serve 8080 >/dev/null",
-): Promise<Running> {
-  const mount = `type=bind,src=${tools},dst=/peer,options=rbind:ro`;
-  const namespace = netns === undefined ? [] : ["--with-ns", `network:${netns}`];
-  const running = await background(containerd, id, script, [
-    ...PATIENT,
-    ...["--mount", mount],
-    ...namespace,
-  ]);
-  let execs = 0;
-  return {
-    id,
-    exec: async (...argv) => {
-      const exec = ["task", "exec", "--exec-id", `e${execs++}`, id, ...argv];
-      const { stdout, stderr } = await containerd.ctr(exec);
-      return stdout + stderr;
-    },
-    end: async () => {
-      await containerd.ctrOutput(["task", "kill", "-s", "SIGKILL", id]);
-      await running.finish();
-    },
-  };
-}
 
 /** The rules of all pods; portmap leaves the chains that they share for the next pod, whatever the runtime. */
 async function rules(): Promise<string[]> {
@@ -167,8 +131,8 @@ Deno.test({ name: `pods on CNI networks${why}`, ignore: !ready }, async (test) =
 
     await using containerd = await Containerd.start();
     const [a, b] = await Promise.all([
-      start(containerd, "net-a", one.path, tools),
-      start(containerd, "net-b", other.path, tools),
+      startPeer(containerd, "net-a", { netns: one.path, tools, flags: PATIENT }),
+      startPeer(containerd, "net-b", { netns: other.path, tools, flags: PATIENT }),
     ]);
     const onHost = async (pod: CniPod, name: string) =>
       await addresses(await pod.run("ip", "-json", "addr"), name);
