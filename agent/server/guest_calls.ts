@@ -16,6 +16,7 @@ type Calls = Required<
     | "reseedRandomDev"
     | "onlineCPUMem"
     | "getVolumeStats"
+    | "resizeVolume"
   >
 >;
 
@@ -64,6 +65,12 @@ export function guestCalls(guest: Guest): Calls {
     async getVolumeStats({ volumeGuestPath }) {
       const { volumeStats } = await import("../storage/volume_stats.ts");
       return { usage: await volumeStats(volumeGuestPath) };
+    },
+    async resizeVolume({ volumeGuestPath, size }) {
+      const { resizeVolume } = await import("../storage/resize_volume.ts");
+      const { refreshedDiskBytes } = await import("../device/disk_size.ts");
+      await resizeVolume(volumeGuestPath, size, refreshedDiskBytes);
+      return {};
     },
   };
 }

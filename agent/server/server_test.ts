@@ -70,7 +70,6 @@ Deno.test("agentService answers the calls that a runtime makes", () => {
     "memAgentMemcgSet",
     "memHotplugByProbe",
     "removeStaleVirtiofsShareMounts",
-    "resizeVolume",
     "setPolicy",
     "updateEphemeralMounts",
   ]);

@@ -13,8 +13,12 @@ import {
 import { allSandboxes } from "./find_sandbox.ts";
 import { OciError } from "./oci/oci_error.ts";
 import { askSandbox } from "./operator_socket.ts";
+import { resizeVolume } from "./resize_volume.ts";
 
-const USAGE = "usage: kata-runtime direct-volume add PATH JSON | remove PATH | stats PATH";
+const USAGE =
+  "usage: kata-runtime direct-volume add PATH JSON | remove PATH | stats PATH | resize PATH BYTES";
+/** Verbs with an argument behind the path. */
+const WITH_ARGUMENT = ["add", "resize"];
 
 /** Longest wait for a guest's figures, in milliseconds. */
 const STATS_MS = 10_000;
@@ -68,28 +72,30 @@ async function statsIn(sandbox: string, volumeGuestPath: string): Promise<unknow
 async function stats(path: string): Promise<string> {
   if (!readDirectVolume(path)) throw new OciError(`"${path}" is no direct-assigned volume`);
   const guestPath = await directVolumeGuestPath(path);
-  for (const { id } of await allSandboxes()) {
-    const usage = await statsIn(id, guestPath);
+  for (const { key } of await allSandboxes()) {
+    const usage = await statsIn(key, guestPath);
     if (usage) return JSON.stringify({ usage }, null, 2) + "\n";
   }
   throw new OciError(`No running sandbox has the volume "${path}"`);
 }
 
-/** `direct-volume add|remove|stats`: volumes that the guest mounts instead of the host. Source: Kata's direct-volume. */
+/** `direct-volume add|remove|stats|resize`: volumes that the guest mounts instead of the host. Source: Kata's direct-volume. */
 export async function directVolume(
-  [verb, path, json, surplus]: readonly string[],
+  [verb = "", path, argument, surplus]: readonly string[],
   base = DIRECT_VOLUMES,
 ): Promise<string> {
-  if (surplus !== undefined || (json === undefined) === (verb === "add")) {
+  if (surplus !== undefined || (argument === undefined) === WITH_ARGUMENT.includes(verb)) {
     throw new OciError(USAGE, 2);
   }
   switch (verb) {
     case "add":
-      return add(absolute(path), json ?? "", base);
+      return add(absolute(path), argument ?? "", base);
     case "remove":
       return remove(absolute(path), base);
     case "stats":
       return await stats(absolute(path));
+    case "resize":
+      return await resizeVolume(absolute(path), argument ?? "");
     default:
       throw new OciError(USAGE, 2);
   }

@@ -12,6 +12,14 @@ Deno.test("direct-volume refuses what it cannot use, before anything is written"
   await refused(["add", "/x", "{"], "Cannot use the volume's description");
   await refused(["add", "/x", '{"volume-type":"nfs"}'], "nfs");
   await refused(["stats", "/no/such/volume"], "no direct-assigned volume");
+  await refused(["stats", "/x", "1"], "usage");
+  await refused(["resize", "/x"], "usage");
+  await refused(["resize", "x", "4096"], "usage");
+  await refused(["resize", "/x", "4096", "more"], "usage");
+  for (const size of ["", "0", "-1", "1.5", "1e9", "10G", " 4096", "9007199254740992"]) {
+    await refused(["resize", "/x", size], "is not a size: a positive number of bytes");
+  }
+  await refused(["resize", "/no/such/volume", "4096"], "no direct-assigned volume");
 });
 
 Deno.test("direct-volume add notes a volume for the next container, remove forgets it", async () => {

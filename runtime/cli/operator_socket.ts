@@ -1,5 +1,5 @@
 import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
-import { writeAll } from "../../common/protocol/transport/connection.ts";
+import { closeQuietly, writeAll } from "../../common/protocol/transport/connection.ts";
 import { readLine } from "../../common/protocol/transport/handshake.ts";
 import { CONTROL_OK, controlSocket } from "../sandbox/control.ts";
 import { sandboxFolder } from "../sandbox/paths.ts";
@@ -27,13 +27,18 @@ export async function askSandbox(name: string, word: string): Promise<Deno.UnixC
       }`,
     );
   }
-  const timer = setTimeout(() => connection.close(), ANSWER_MS);
-  await writeAll(connection, new TextEncoder().encode(`${word}\n`));
-  const line = await readLine(connection, MAX_LINE);
-  clearTimeout(timer);
-  if (line === CONTROL_OK) return connection;
-  connection.close();
-  throw new RuntimeError(Code.Unavailable, `Sandbox "${name}": ${line ?? "it did not answer"}`);
+  const timer = setTimeout(() => closeQuietly(connection), ANSWER_MS);
+  try {
+    await writeAll(connection, new TextEncoder().encode(`${word}\n`));
+    const line = await readLine(connection, MAX_LINE);
+    if (line === CONTROL_OK) return connection;
+    throw new RuntimeError(Code.Unavailable, `Sandbox "${name}": ${line ?? "it did not answer"}`);
+  } catch (error) {
+    closeQuietly(connection);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Errors are sentences. */

@@ -143,8 +143,8 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     async ({ args }) => (await import("./install/install.ts")).uninstall(args),
   ),
   "direct-volume": operator(
-    "direct-volume add PATH JSON | remove PATH | stats PATH",
-    "Note volumes that the guest mounts instead of the host, or show their use",
+    "direct-volume add PATH JSON | remove PATH | stats PATH | resize PATH BYTES",
+    "Note volumes that the guest mounts instead of the host, show their use, or have them grow",
     async ({ args }) => (await import("./direct_volume.ts")).directVolume(args),
   ),
   completion: operator(

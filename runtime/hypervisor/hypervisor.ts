@@ -74,6 +74,12 @@ export interface Vm extends AsyncDisposable {
   attach(device: Device): Promise<GuestLocation>;
   /** Unplugs what {@linkcode attach} plugged, once the guest has let go of it. */
   detach(id: string): Promise<void>;
+  /**
+   * Tells the guest how large a plugged disk has become on the host.
+   * @param bytes What its file or device has: never less than the VMM last saw, because a VMM may cut a file off there.
+   * @throws {RuntimeError} NotFound: no disk of that id is plugged; or what the VMM says.
+   */
+  resizeDisk(id: string, bytes: number): Promise<void>;
   /** Where the guest finds a network card, or a disk plugged in later, where the VMM knows. */
   locationOf(id: string): GuestLocation | undefined;
   /**

@@ -8,10 +8,14 @@ import {
   writeAll,
 } from "../../common/protocol/transport/connection.ts";
 import { readLine } from "../../common/protocol/transport/handshake.ts";
+import { parseResizeLine, resizeVolume, type VolumeSize } from "./resize_volume.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Longest time for an operator's line to arrive, and for the guest to answer, in milliseconds. */
 const LINE_MS = 5_000, GUEST_MS = 10_000;
+
+/** Longest line: the name of a volume that is noted in a file's name, percent-encoded. */
+const MAX_LINE_BYTES = 1024;
 
 /** Operators at a time; each may keep a connection open. */
 const MAX_CONNECTIONS = 64;
@@ -69,7 +73,7 @@ async function acceptAll(
 async function readWord(connection: Deno.UnixConn): Promise<string | undefined> {
   const timer = setTimeout(() => closeQuietly(connection), LINE_MS);
   try {
-    return await readLine(connection);
+    return await readLine(connection, MAX_LINE_BYTES);
   } finally {
     clearTimeout(timer);
   }
@@ -81,6 +85,8 @@ async function serveOne(sandbox: Sandbox, connection: Deno.UnixConn): Promise<vo
     if (word === "console") return await serveConsole(sandbox, connection);
     if (word === "agent") return await serveGuestPort(sandbox, connection, AGENT_PORT);
     if (word === "metrics") return await answer(connection, await metrics(sandbox));
+    const resize = parseResizeLine(word ?? "");
+    if (resize) return await serveResize(sandbox, connection, resize);
     throw new RuntimeError(Code.InvalidArgument, `Unknown word ${JSON.stringify(word)}`);
   } catch (error) {
     await writeAll(connection, encoder.encode(`${messageOf(error).replaceAll("\n", " ")}\n`));
@@ -94,6 +100,16 @@ async function answer(connection: Connection, text: string): Promise<void> {
 async function metrics(sandbox: Sandbox): Promise<string> {
   const { link } = await sandbox.guest;
   return (await link.agent.getMetrics({}, { timeoutMs: GUEST_MS })).metrics;
+}
+
+/** That it is being done, at once; then, how it went: whether the sandbox uses the volume, or a sentence why not. */
+async function serveResize(
+  sandbox: Sandbox,
+  connection: Connection,
+  size: VolumeSize,
+): Promise<void> {
+  await answer(connection, "");
+  await writeAll(connection, encoder.encode(String(await resizeVolume(sandbox, size))));
 }
 
 /** A root shell in the guest. It is the administrator's to allow. */

@@ -1,7 +1,8 @@
-import { messageOf } from "../../common/base/errors.ts";
+import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
 import { log } from "../../common/base/log.ts";
 import type { Disk, GuestLocation } from "../hypervisor/device.ts";
 import type { Vm } from "../hypervisor/hypervisor.ts";
+import { diskBytes } from "./disk_bytes.ts";
 
 /** A disk as the agent finds it; see the Storage and Device messages. */
 export interface GuestDisk {
@@ -13,18 +14,22 @@ interface Entry {
   readonly id: string;
   readonly disk: Promise<GuestDisk>;
   readonly holders: Set<string>;
+  /** How large it is as the VM sees it, in bytes. */
+  bytes: number;
 }
+
+type DiskVm = Pick<Vm, "attach" | "detach" | "resizeDisk">;
 
 /**
  * The disks of one VM, each plugged once however many containers use it. Plugging needs the VMM alone: what is plugged
  * before the guest's kernel looks is there from its start.
  */
 export class Disks {
-  readonly #vm: Pick<Vm, "attach" | "detach">;
+  readonly #vm: DiskVm;
   readonly #entries = new Map<string, Entry>();
   #next = 0;
 
-  constructor(vm: Pick<Vm, "attach" | "detach">) {
+  constructor(vm: DiskVm) {
     this.#vm = vm;
   }
 
@@ -38,7 +43,7 @@ export class Disks {
     { path, source, readonly }: Pick<Disk, "path" | "source" | "readonly">,
   ): Promise<GuestDisk> {
     const real = Deno.realPathSync(path);
-    const key = `${readonly ? "ro" : "rw"} ${identityOf(real)}`;
+    const key = keyOf(real, readonly);
     const entry = this.#entries.get(key) ?? this.#plug(key, { path: real, source, readonly });
     entry.holders.add(holder);
     try {
@@ -51,10 +56,34 @@ export class Disks {
 
   #plug(key: string, disk: Pick<Disk, "path" | "source" | "readonly">): Entry {
     const id = `disk${this.#next++}`;
+    const bytes = diskBytes(disk.path);
     const plugged = this.#vm.attach({ kind: "disk", id, ...disk }).then(guestDisk);
-    const entry = { id, disk: plugged, holders: new Set<string>() };
+    const entry = { id, disk: plugged, holders: new Set<string>(), bytes };
     this.#entries.set(key, entry);
     return entry;
+  }
+
+  /**
+   * Has the VM see all that a disk has become on the host. The VMM is never told less than that, nor less than before:
+   * it would cut the file off.
+   * @param path As it was attached by, writable.
+   * @param bytes What the guest wants to use of it.
+   * @returns False: the VM has no such disk.
+   * @throws {RuntimeError} InvalidArgument: the disk is smaller. FailedPrecondition: it is read-only, or has become
+   * smaller than the VM knows it. Or as {@linkcode Vm.resizeDisk}.
+   */
+  async grow(path: string, bytes: number): Promise<boolean> {
+    const real = Deno.realPathSync(path), entry = this.#entries.get(keyOf(real, false));
+    if (!entry) {
+      if (!this.#entries.has(keyOf(real, true))) return false;
+      throw new RuntimeError(Code.FailedPrecondition, `Disk "${path}" is read-only in the VM`);
+    }
+    await entry.disk;
+    const has = diskBytes(real);
+    checkGrowth(path, bytes, has, entry.bytes);
+    await this.#vm.resizeDisk(entry.id, has);
+    entry.bytes = has;
+    return true;
   }
 
   /** Whether a holder has any disk. */
@@ -75,6 +104,24 @@ export class Disks {
       });
     }
   }
+}
+
+function checkGrowth(path: string, bytes: number, has: number, had: number): void {
+  if (has < had) {
+    throw new RuntimeError(
+      Code.FailedPrecondition,
+      `Disk "${path}" has ${has} bytes on the host, fewer than the ${had} that its VM knows of`,
+    );
+  }
+  if (bytes <= has) return;
+  throw new RuntimeError(
+    Code.InvalidArgument,
+    `Cannot use ${bytes} bytes of disk "${path}": it has ${has} on the host`,
+  );
+}
+
+function keyOf(path: string, readonly: boolean): string {
+  return `${readonly ? "ro" : "rw"} ${identityOf(path)}`;
 }
 
 /** What tells two names of one disk from two disks. */

@@ -62,6 +62,7 @@ Deno.test("Disks plugs a disk once, and unplugs it with its last holder", async 
       return Promise.resolve({ kind: "scsi", target: 0, lun: 3 });
     },
     detach: (id) => Promise.resolve(void calls.push(`detach ${id}`)),
+    resizeDisk: () => Promise.reject(new Error("nobody asked for that")),
   });
   const disk = { path: IMAGE, source: "file", readonly: true } as const;
   assertEquals(await disks.attach("a", disk), { driver: "scsi", source: "0:3" });
@@ -72,6 +73,28 @@ Deno.test("Disks plugs a disk once, and unplugs it with its last holder", async 
   await disks.release("b");
   assertEquals(calls, ["attach disk", "detach disk0"]);
   await assertRejects(() => disks.attach("a", { ...disk, path: "/nonexistent" }));
+});
+
+Deno.test("Disks has the VM see a disk that has grown, whole, and refuses anything else", async () => {
+  const path = Deno.makeTempFileSync(), told: string[] = [];
+  const disks = new Disks({
+    attach: () => Promise.resolve({ kind: "mmio", name: "vda" }),
+    detach: () => Promise.resolve(),
+    resizeDisk: (id, bytes) => Promise.resolve(void told.push(`${id} ${bytes}`)),
+  });
+  Deno.truncateSync(path, 4096);
+  assertEquals(await disks.grow(path, 4096), false);
+  await disks.attach("a", { path, source: "file", readonly: true });
+  await assertRejects(() => disks.grow(path, 4096), RuntimeError, "is read-only in the VM");
+  await disks.attach("a", { path, source: "file", readonly: false });
+  await assertRejects(() => disks.grow(path, 4097), RuntimeError, "it has 4096 on the host");
+  Deno.truncateSync(path, 12288);
+  assertEquals(await disks.grow(path, 8192), true);
+  assertEquals(told, ["disk1 12288"]);
+  Deno.truncateSync(path, 8192);
+  await assertRejects(() => disks.grow(path, 8192), RuntimeError, "fewer than the 12288");
+  assertEquals(told.length, 1);
+  Deno.removeSync(path);
 });
 
 Deno.test("hostBlockDevices are those with a rule of their own", () => {

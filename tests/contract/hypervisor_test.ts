@@ -207,6 +207,19 @@ test("disks come and go while the VM runs", async (driver, hypervisor) => {
   await assertRejects(() => vm.detach("nobody"), RuntimeError, "not plugged");
 });
 
+test("a plugged disk becomes as large as its file, whose bytes stay", async (_, hypervisor) => {
+  await using bench = await Bench.make();
+  await using vm = await bench.start(hypervisor);
+  const path = `${bench.folder}/disk`, bytes = 3 * 1024 * 1024;
+  await Deno.writeFile(path, new Uint8Array(1024 * 1024).fill(7));
+  await vm.attach({ kind: "disk", id: "a", path, source: "file", readonly: false });
+  await Deno.truncate(path, bytes);
+  await vm.resizeDisk("a", bytes);
+  const content = await Deno.readFile(path);
+  assertEquals([content.length, content.lastIndexOf(7)], [bytes, 1024 * 1024 - 1]);
+  await assertRejects(() => vm.resizeDisk("b", bytes), RuntimeError, "not plugged");
+});
+
 test("a running VM grows as far as its maxima, where the VMM can", async (_, hypervisor) => {
   await using bench = await Bench.make();
   const room = { maxVcpus: 3, maxMemoryMiB: 1024, memorySlots: 2 };

@@ -125,6 +125,10 @@ async function handle(
       const config = body as unknown as GuestNet;
       return place(await vm?.addNet(config) ?? -1, config.id);
     }
+    case "/vm.resize-disk":
+      need("Running");
+      await vm?.resizeDisk(String(body.id), Number(body.desired_size));
+      return DONE;
     case "/vm.remove-device":
       need("Running");
       await vm?.remove(String(body.id));

@@ -158,6 +158,11 @@ export class GuestVm {
     await this.#qmp.execute("device_del", { id: device });
   }
 
+  /** Makes a disk's file so large, and tells the guest. */
+  async resizeDisk(id: string, size: number): Promise<void> {
+    await this.#qmp.execute("block_resize", { "node-name": id, size });
+  }
+
   /** Puts another file behind a disk, and tells the guest of its size. */
   async exchange(id: string, path: string): Promise<void> {
     const node = `${id}-${this.#exchanges++}`;

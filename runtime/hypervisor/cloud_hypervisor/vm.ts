@@ -72,11 +72,14 @@ export class CloudHypervisorVm implements Vm {
   }
 
   async detach(id: string): Promise<void> {
-    if (!this.#plugged.has(id)) {
-      throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
-    }
+    this.#checkPlugged(id);
     await this.#api.put("/vm.remove-device", { id });
     this.#plugged.delete(id);
+  }
+
+  async resizeDisk(id: string, bytes: number): Promise<void> {
+    this.#checkPlugged(id);
+    await this.#api.put("/vm.resize-disk", { id, desired_size: bytes });
   }
 
   async pause(): Promise<void> {
@@ -93,6 +96,11 @@ export class CloudHypervisorVm implements Vm {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  #checkPlugged(id: string): void {
+    if (this.#plugged.has(id)) return;
+    throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
   }
 
   /** Takes notice of what the VMM tells about its VM. A guest that resets itself would boot again: it has failed. */

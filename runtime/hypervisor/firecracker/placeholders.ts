@@ -15,16 +15,17 @@ export function placeholderId(index: number): string {
 
 /** Which placeholder has which disk. */
 export class Placeholders {
-  readonly #taken = new Map<number, string>();
+  readonly #taken = new Map<number, Disk>();
 
   /** @throws {RuntimeError} AlreadyExists. ResourceExhausted. */
-  take({ id }: Disk): number {
-    if (this.indexOf(id) !== undefined) {
+  take(disk: Disk): number {
+    const { id } = disk;
+    if (this.#taken.values().some((each) => each.id === id)) {
       throw new RuntimeError(Code.AlreadyExists, `Device ${JSON.stringify(id)} is plugged already`);
     }
     for (let index = 0; index < PLACEHOLDERS; index++) {
       if (this.#taken.has(index)) continue;
-      this.#taken.set(index, id);
+      this.#taken.set(index, disk);
       return index;
     }
     throw new RuntimeError(
@@ -33,8 +34,10 @@ export class Placeholders {
     );
   }
 
-  indexOf(id: string): number | undefined {
-    return [...this.#taken].find(([, holder]) => holder === id)?.[0];
+  /** @throws {RuntimeError} NotFound. */
+  find(id: string): { readonly index: number; readonly disk: Disk } {
+    for (const [index, disk] of this.#taken) if (disk.id === id) return { index, disk };
+    throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
   }
 
   free(index: number): void {

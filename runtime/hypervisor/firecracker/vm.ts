@@ -71,12 +71,15 @@ export class FirecrackerVm implements Vm {
   }
 
   async detach(id: string): Promise<void> {
-    const index = this.#placeholders.indexOf(id);
-    if (index === undefined) {
-      throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
-    }
+    const { index } = this.#placeholders.find(id);
     await this.#exchange(index, this.#parts.placeholderPath);
     this.#placeholders.free(index);
+  }
+
+  /** Naming a drive's file again has Firecracker look how large it is. */
+  async resizeDisk(id: string): Promise<void> {
+    const { index, disk } = this.#placeholders.find(id);
+    await this.#exchange(index, disk.path);
   }
 
   async pause(): Promise<void> {

@@ -66,6 +66,12 @@ export class HotPlug {
     }
   }
 
+  /** See Vm.resizeDisk. A disk's node has the disk's name. */
+  async resizeDisk(id: string, bytes: number): Promise<void> {
+    if (this.#plugged.get(id)?.device.kind !== "disk") throw notPlugged(id);
+    await this.#qmp.execute("block_resize", { "node-name": id, size: bytes });
+  }
+
   /** Where a plugged device is. */
   locationOf(id: string): GuestLocation | undefined {
     return this.#locations.get(id);
@@ -74,9 +80,7 @@ export class HotPlug {
   /** @throws {RuntimeError} NotFound: not plugged. DeadlineExceeded, FailedPrecondition: the guest does not let go. */
   async detach(id: string): Promise<void> {
     const plugged = this.#plugged.get(id);
-    if (!plugged) {
-      throw new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
-    }
+    if (!plugged) throw notPlugged(id);
     await unplug(this.#qmp, id);
     await this.#freeBackend(plugged.device);
     this.#plugged.delete(id);
@@ -170,6 +174,10 @@ export class HotPlug {
     if (kind === "disk") await this.#qmp.execute("blockdev-del", { "node-name": id });
     else await this.#qmp.execute("netdev_del", { id });
   }
+}
+
+function notPlugged(id: string): RuntimeError {
+  return new RuntimeError(Code.NotFound, `Device ${JSON.stringify(id)} is not plugged`);
 }
 
 function full(kind: string, count: number): RuntimeError {

@@ -79,6 +79,10 @@ export class QemuVm implements Vm {
     return this.#hotPlug.detach(id);
   }
 
+  resizeDisk(id: string, bytes: number): Promise<void> {
+    return this.#hotPlug.resizeDisk(id, bytes);
+  }
+
   locationOf(id: string): GuestLocation | undefined {
     return this.#parts.netLocations.get(id) ?? this.#hotPlug.locationOf(id);
   }
