@@ -4,9 +4,17 @@ import type { CopiedFiles } from "../share_fs/copied_files.ts";
 import type { GuestStorage, HostMount, ReadOnly, ShareFs } from "../share_fs/share_fs.ts";
 import type { Disks } from "../storage/disks.ts";
 import { readDirectVolume } from "../storage/direct_volume.ts";
+import { emptyDirSubPath, type SubPath } from "../storage/sub_path.ts";
 import { volumeKind } from "../storage/volume.ts";
 import { isObject, type Json, type JsonObject } from "./bundle.ts";
-import { directVolume, emptyDir, hugePages, memoryVolume, podShm } from "./guest_volumes.ts";
+import {
+  directVolume,
+  emptyDir,
+  guestSubFolder,
+  hugePages,
+  memoryVolume,
+  podShm,
+} from "./guest_volumes.ts";
 
 /** Where a container's mounts get what they need. */
 export interface MountContext {
@@ -32,6 +40,8 @@ export interface GuestSource {
   /** Path in the guest. */
   readonly path: string;
   readonly storage?: GuestStorage;
+  /** What the path is in that storage, if it is not the whole of it. */
+  readonly folder?: GuestStorage;
 }
 
 /** Prepares all mounts of a container. @throws {RuntimeError} What was prepared is released with the container. */
@@ -47,8 +57,8 @@ export async function guestMounts(
       converted.push(mount);
       continue;
     }
-    const { path, storage } = await sourceOf(context, host);
-    if (storage) storages.push(storage);
+    const { path, storage, folder } = await sourceOf(context, host);
+    for (const each of [storage, folder]) if (each) storages.push(each);
     const options = guestOptions(stringsOf(mount.options), host);
     converted.push({ ...mount, type: "bind", source: path, options });
   }
@@ -58,6 +68,8 @@ export async function guestMounts(
 async function sourceOf(context: MountContext, host: HostMount): Promise<GuestSource> {
   const direct = readDirectVolume(host.source);
   if (direct) return await directVolume(context, host, direct);
+  const part = emptyDirSubPath(host.source, context.config.runtime.kubeletRootDir);
+  if (part) return await partOf(context, host, part);
   const volume = volumeKind(
     ...[host.source, host.destination, context.config.runtime.kubeletRootDir] as const,
   );
@@ -77,6 +89,17 @@ async function sourceOf(context: MountContext, host: HostMount): Promise<GuestSo
     case "plain":
       return await shared(context, host);
   }
+}
+
+/** A part of a volume that the guest has otherwise than by the share must come from there too. */
+async function partOf(
+  context: MountContext,
+  host: HostMount,
+  { volume, below }: SubPath,
+): Promise<GuestSource> {
+  const whole = await sourceOf(context, { ...host, source: volume });
+  if (!whole.storage) return await shared(context, host);
+  return below === "" ? whole : { ...whole, ...guestSubFolder(whole.path, host.source, below) };
 }
 
 async function shared({ share, containerId }: MountContext, host: HostMount): Promise<GuestSource> {

@@ -91,6 +91,20 @@ function guestFolder(source: string, name: string): GuestSource {
   };
 }
 
+/** A folder of a volume in the guest, made like the host's where it is not there, and kept. */
+export function guestSubFolder(
+  volume: string,
+  source: string,
+  below: string,
+): Required<Pick<GuestSource, "path" | "folder">> {
+  const path = `${volume}/${below}`, { mode } = ownerOf(source);
+  const options = [`mode=${octal(mode)}`, "keep"];
+  return {
+    path,
+    folder: { driver: "local", source: "local", options, mountPoint: path, shared: true },
+  };
+}
+
 /** Where the guest mounts a direct-assigned volume, by its path on the host. */
 export async function directVolumeGuestPath(source: string): Promise<string> {
   return `${GUEST_STORAGE}/direct/${await nameOf(source)}`;

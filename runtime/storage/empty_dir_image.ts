@@ -37,10 +37,15 @@ function hasFileSystem(file: Deno.FsFile): boolean {
   return file.readSync(bytes) === bytes.length && MAGIC.every((byte, at) => bytes[at] === byte);
 }
 
-/** Whether the folder is one that only holds such an image, or nothing: others keep what is in them. */
+/**
+ * Whether the folder holds such an image, or nothing: others keep what is in them. Beside an image there may be the
+ * folders that the kubelet makes for parts of the volume.
+ */
 export function isEmptyVolume(folder: string): boolean {
   try {
-    return [...Deno.readDirSync(folder)].every(({ name }) => name === IMAGE);
+    const entries = [...Deno.readDirSync(folder)];
+    const image = entries.some(({ name }) => name === IMAGE);
+    return entries.every(({ name, isDirectory }) => image && (name === IMAGE || isDirectory));
   } catch (error) {
     if (isErrno(error, "ENOENT") || error instanceof Deno.errors.NotFound) return false;
     throw error;

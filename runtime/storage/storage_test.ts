@@ -151,7 +151,12 @@ Deno.test("emptyDirImage is sparse, is found again, and never takes a folder wit
     if (size < 16 * 1024 ** 2 || (blocks ?? 0) > 64) throw new Error(`${size} ${blocks}`);
     await new Deno.Command("mkfs.ext4", { args: ["-q", "-F", path, "16M"] }).output();
     assertEquals(emptyDirImage(folder).fresh, false);
+    await Deno.mkdir(`${folder}/part`);
+    assertEquals(isEmptyVolume(folder), true);
     await Deno.writeTextFile(`${folder}/file`, "");
+    assertEquals(isEmptyVolume(folder), false);
+    await Deno.remove(`${folder}/file`);
+    await Deno.remove(path);
     assertEquals(isEmptyVolume(folder), false);
   } finally {
     await Deno.remove(folder, { recursive: true });

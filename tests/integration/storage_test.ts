@@ -131,6 +131,22 @@ async function everyDriver(
     assertEquals(okay(await pod.run("cat /scratch/f", { ...rootfs, mounts })), "kept\n");
   });
 
+  await test.step("a part of an emptyDir is the same for who has all of it, on disk and in memory", async () => {
+    for (const medium of ["part-disk", "part-memory"]) {
+      const volume = await volumes.kubelet("empty-dir", medium);
+      if (medium === "part-memory") await volumes.mount("-t", "tmpfs", "tmpfs", volume);
+      const whole = { ...rootfs, mounts: [bind(volume, "/all", "rw")] };
+      okay(await pod.run("echo first >/all/first", whole));
+      const part = {
+        ...rootfs,
+        mounts: [bind(await volumes.subPath(medium, "a/b"), "/part", "rw")],
+      };
+      okay(await pod.run("ls /part; echo second >/part/second", part));
+      assertEquals(okay(await pod.run("cat /all/first /all/a/b/second", whole)), "first\nsecond\n");
+      assertEquals(okay(await pod.run("cat /part/second", part)), "second\n");
+    }
+  });
+
   await test.step("an emptyDir in memory and /dev/shm have the host's sizes, and say when they are full", async () => {
     const memory = await volumes.kubelet("empty-dir", "memory");
     await volumes.mount("-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", memory);

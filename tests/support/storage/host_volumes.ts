@@ -64,6 +64,16 @@ export class HostVolumes implements AsyncDisposable {
     return path;
   }
 
+  /** A folder of an emptyDir, bound as the kubelet binds parts of volumes: its path. */
+  async subPath(name: string, below: string): Promise<string> {
+    const pod = `${this.folder}/kubelet/pods/uid`;
+    const folder = `${pod}/volumes/kubernetes.io~empty-dir/${name}/${below}`;
+    const path = `${pod}/volume-subpaths/${name}/container/0`;
+    await Deno.mkdir(folder, { recursive: true });
+    await this.mount("--bind", folder, path);
+    return path;
+  }
+
   /** Mounts something until disposal. */
   async mount(...args: readonly string[]): Promise<void> {
     const point = args.at(-1) ?? "";
