@@ -117,9 +117,13 @@ export class Output implements Disposable {
     while (left > 0 && this.#phase !== "ended") {
       await this.#endedWithin(left);
       const now = monotonicMs();
-      const quietLeft = this.#phase === "writing" ? QUIET_MS : this.#since + QUIET_MS - now;
-      left = Math.min(quietLeft, end - now);
+      left = Math.min(this.#busy() ? QUIET_MS : this.#since + QUIET_MS - now, end - now);
     }
+  }
+
+  /** Bytes are on their way, or lie in the pipe since this program, or its whole machine, was held up. */
+  #busy(): boolean {
+    return this.#phase === "writing" || this.#phase === "idle" && this.#source.hasBytes;
   }
 
   async #endedWithin(ms: number): Promise<void> {

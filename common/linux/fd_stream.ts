@@ -63,6 +63,11 @@ export class FdStream implements Disposable {
     return this.#fd;
   }
 
+  /** Whether a read would give something at once, be it the end. */
+  get hasBytes(): boolean {
+    return this.#fd !== -1 && readableWithin(this.#fd, 0);
+  }
+
   /**
    * Reads at least one byte.
    * @returns The count, or `null` at the end: the peer closed (a terminal says EIO then), this stream was closed, or

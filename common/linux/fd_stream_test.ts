@@ -281,6 +281,21 @@ Deno.test("setNonblocking tells what was set before", () => {
   close(write);
 });
 
+Deno.test("FdStream.hasBytes tells of bytes and of the end, and of neither once closed", async () => {
+  const [read, write] = pipe();
+  using reader = new FdStream(read);
+  const writer = new FdStream(write);
+  assertEquals(reader.hasBytes, false);
+  await writer.write(text("x"));
+  assertEquals(reader.hasBytes, true);
+  await reader.read(new Uint8Array(8));
+  assertEquals(reader.hasBytes, false);
+  writer.close();
+  assertEquals(reader.hasBytes, true);
+  reader.close();
+  assertEquals(reader.hasBytes, false);
+});
+
 Deno.test("FdStream that gathers fills its buffer from a terminal that gives little at a time", async () => {
   const { master, slavePath } = openPty();
   using reader = new FdStream(master, { gather: true });

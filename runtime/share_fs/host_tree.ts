@@ -90,7 +90,7 @@ export class HostTree implements Disposable {
     if (found.length >= MAX_ENTRIES) throw this.#tooMuch(`more than ${MAX_ENTRIES} entries`);
     if (depth > MAX_DEPTH) throw this.#tooMuch(`more than ${MAX_DEPTH} folders in one another`);
     const entry = path === "" ? entryOf("", this.path, true) : this.#entry(path);
-    if (!entry) return;
+    if (!entry || isTransient(entry)) return;
     found.push(entry);
     if (entry.kind !== "folder") return;
     const names = this.folder(path, (at) => [...Deno.readDirSync(at)].map(({ name }) => name)) ??
@@ -112,6 +112,14 @@ export class HostTree implements Disposable {
       `Cannot copy ${JSON.stringify(this.source)} into the guest: it has ${what}`,
     );
   }
+}
+
+/**
+ * The link that the kubelet makes for a moment, to rename it: in the guest the new content is to appear by one event, as
+ * on the host. Source: Kubernetes, pkg/volume/util/atomic_writer.go.
+ */
+function isTransient({ path, kind }: TreeEntry): boolean {
+  return kind === "link" && path === "..data_tmp";
 }
 
 function openTop(source: string): number {

@@ -111,6 +111,7 @@ export class ShimPod implements AsyncDisposable {
     await this.#task.start({ id });
     const wait = async (): Promise<PodResult> => {
       const { exitStatus } = await this.#task.wait({ id });
+      await this.#delete(id); // which waits until all output is written, as the exit does not
       return {
         code: exitStatus,
         stdout: await Deno.readTextFile(stdout),
@@ -139,10 +140,15 @@ export class ShimPod implements AsyncDisposable {
     await this.#task.kill({ id, signal: 9, all: true });
   }
 
+  /** Deletes a container, if that was not done, and its files. */
   async remove(id: string): Promise<void> {
-    await this.#task.delete({ id });
-    this.#containers.delete(id);
+    await this.#delete(id);
     await Deno.remove(`${this.folder}/${id}`, { recursive: true });
+  }
+
+  async #delete(id: string): Promise<void> {
+    if (!this.#containers.delete(id)) return;
+    await this.#task.delete({ id });
   }
 
   /** What the VMM's process is, by its role. */
