@@ -6,6 +6,8 @@ import { BUSYBOX } from "../support/busybox_image.ts";
 import { Containerd, SHIM_PATH } from "../support/containerd.ts";
 import { rounds } from "../support/full.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
+import { posixProblems } from "../support/storage/drivers.ts";
+import { FEW_FILES, PosixTools } from "../support/storage/posix_tools.ts";
 import { withConfig } from "./transports.ts";
 
 const CONTAINERS = rounds(6, 50), AT_ONCE = 2;
@@ -89,6 +91,13 @@ for (const driver of ["virtio-scsi", "virtio-blk"]) {
           assertMatch(await containerd.ctrOutput(run), /^\/dev\/[sv]d[a-z]+ \/ ext4 /);
           assertEquals(await readSnapshot(containerd, "disk", folder), "something\n");
           await containerd.ctrOutput(["container", "rm", "disk"]);
+        });
+
+        await test.step("the root does what POSIX and containers ask", async () => {
+          await using tools = await PosixTools.make(FEW_FILES);
+          const options = { flags: [...flags, ...tools.mount] };
+          const { code, stdout, stderr } = await containerd.run("posix", tools.command, options);
+          assertEquals([code, posixProblems(stdout)], [0, []], stderr);
         });
 
         await test.step(`${CONTAINERS} containers leave nothing`, async () => {

@@ -1,0 +1,31 @@
+/** What POSIX and containers ask of a root file system, through containerd, by each share. Disks: blockfile_test.ts. */
+import { assertEquals } from "@std/assert";
+import { Containerd } from "../support/containerd.ts";
+import { leaks, snapshot } from "../support/leaks.ts";
+import { POSIX_DIFFERENCES, posixProblems, storageDrivers } from "../support/storage/drivers.ts";
+import { PosixTools } from "../support/storage/posix_tools.ts";
+import { withConfig } from "./transports.ts";
+
+Deno.test("a root file system does what POSIX and containers ask, through containerd", async (test) => {
+  const before = await snapshot();
+  {
+    await using containerd = await Containerd.start();
+    await using tools = await PosixTools.make();
+    for (const driver of await storageDrivers()) {
+      const isShare = driver.kind !== "block";
+      const name = `by ${driver.name}${driver.unavailable ? ` (${driver.unavailable})` : ""}`;
+      await test.step({
+        name,
+        ignore: !isShare || driver.unavailable !== undefined,
+        fn: async () => {
+          const flags = [...withConfig(driver.config), ...tools.mount];
+          const { code, stdout, stderr } = await containerd.run("posix", tools.command, { flags });
+          assertEquals(code, 0, stderr);
+          const allowed = POSIX_DIFFERENCES[driver.kind];
+          assertEquals(posixProblems(stdout).filter(({ name }) => !allowed.includes(name)), []);
+        },
+      });
+    }
+  }
+  assertEquals(await leaks(before), []);
+});
