@@ -16,7 +16,7 @@ export async function killPod(root: string, sandboxId: string): Promise<void> {
 
 /**
  * Removes what the daemon of a pod left that was killed. A pod that is served is left alone; repeating is harmless.
- * @param cgroup That of one of its containers, which goes too.
+ * @param cgroup That of one of its containers, which goes too; empty: not known, so that of the first, above the VM's.
  */
 export async function cleanUpPod(
   root: string,
@@ -27,7 +27,8 @@ export async function cleanUpPod(
   const state = await loadState(key);
   if (state && isServed(state)) return;
   if (state) await cleanUpSandbox(state);
-  if (cgroup.length > 0) await removeCgroups([cgroup]);
+  const container = cgroup.length > 0 ? cgroup : state?.cgroups?.[0]?.slice(0, -1) ?? [];
+  if (container.length > 0) await removeCgroups([container]);
   const { path } = await daemonFolder(root, sandboxId);
   try {
     Deno.removeSync(path, { recursive: true });

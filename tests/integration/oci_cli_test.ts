@@ -229,9 +229,7 @@ Deno.test("kata-runtime: a daemon that is killed takes its containers along, and
 });
 
 Deno.test({
-  name:
-    "kata-runtime: a create that is killed leaves nothing that delete --force does not remove (not dependable: something was left once in five runs)",
-  ignore: true,
+  name: "kata-runtime: a create that is killed leaves nothing that delete --force does not remove",
   fn: async () => {
     const before = await snapshot();
     {
