@@ -1,6 +1,6 @@
 /** What people run in containers comes to the same result as on runc, whatever carries the files. */
 import { assertEquals } from "@std/assert";
-import { command } from "../../tools/lib/command.ts";
+import { command, output } from "../../tools/lib/command.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { makeBundle, type PodContainer, type PodResult, ShimPod } from "../support/shim_pod.ts";
 import { addDebian } from "../support/storage/debian_root.ts";
@@ -35,7 +35,9 @@ async function roots(
   const own = driver.rootfs ? { rootfs: await driver.rootfs(volumes) } : {};
   const found = new Map<string, PodContainer>([[driver.name, own]]);
   if (driver.rootfs || !driver.blockDriver) return found;
-  const disk = { type: "ext4", source: await volumes.image("ext4"), options: [] };
+  const source = `${volumes.folder}/${driver.id}.img`; // of its own: what a workload leaves would be in another's way
+  await output(["cp", "--sparse=always", await volumes.image("ext4"), source]);
+  const disk = { type: "ext4", source, options: [] };
   return found.set(`a disk by ${driver.blockDriver}`, { rootfs: [disk] });
 }
 
