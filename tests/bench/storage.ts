@@ -94,7 +94,7 @@ async function kata(
 
 async function run(context: BenchContext): Promise<void> {
   const { figures, runs } = context;
-  await using volumes = await HostVolumes.make();
+  await using volumes = await HostVolumes.make(DISK_MIB);
   await compileC(`tests/support/storage/${PROGRAM}.c`, `${volumes.root}/bin/${PROGRAM}`);
   const data = await journaledFolder(volumes);
   const drivers = (await storageDrivers()).filter(({ unavailable }) => !unavailable);

@@ -19,17 +19,18 @@ export async function fileSystemImage(
   fstype: "ext4" | "xfs" | "erofs",
   from: string,
   path: string,
+  spareMiB = 64,
 ): Promise<string> {
   if (fstype === "erofs") await output(["mkfs.erofs", "-T0", path, from]);
-  else if (fstype === "ext4") await ext4Image(from, path);
+  else if (fstype === "ext4") await ext4Image(from, path, spareMiB);
   else await xfsImage(from, path);
   return path;
 }
 
-/** As large as its files, and as much again to write to. */
-async function ext4Image(from: string, path: string): Promise<void> {
+/** As large as its files and as much again, with room to write to. */
+async function ext4Image(from: string, path: string, spareMiB: number): Promise<void> {
   const kib = Number.parseInt(await output(["du", "-sk", from]));
-  await output(["mkfs.ext4", "-q", "-F", "-d", from, path, `${64 * 1024 + 2 * kib}k`]);
+  await output(["mkfs.ext4", "-q", "-F", "-d", from, path, `${spareMiB * 1024 + 2 * kib}k`]);
 }
 
 /** mkfs.xfs takes no folder: it is filled through a mount. */

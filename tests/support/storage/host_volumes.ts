@@ -14,15 +14,20 @@ export interface LoopDevice {
 export class HostVolumes implements AsyncDisposable {
   readonly #undo = new AsyncDisposableStack();
 
-  private constructor(readonly folder: string, readonly root: string) {}
+  private constructor(
+    readonly folder: string,
+    readonly root: string,
+    readonly spareMiB: number | undefined,
+  ) {}
 
-  static async make(): Promise<HostVolumes> {
+  /** @param spareMiB Room in ext4 images, beside their files. */
+  static async make(spareMiB?: number): Promise<HostVolumes> {
     const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "kata-volumes-" }));
     const root = await busyboxRoot(folder);
     for (const program of ["posix_cases", "await_rename"]) {
       await compileC(`tests/support/storage/${program}.c`, `${root}/bin/${program}`);
     }
-    const volumes = new HostVolumes(folder, root);
+    const volumes = new HostVolumes(folder, root, spareMiB);
     volumes.#undo.defer(() => Deno.remove(folder, { recursive: true }));
     return volumes;
   }
@@ -36,7 +41,7 @@ export class HostVolumes implements AsyncDisposable {
   async image(fstype: "ext4" | "xfs" | "erofs"): Promise<string> {
     const path = `${this.folder}/${fstype}.img`;
     const made = await Deno.stat(path).then(() => true, () => false);
-    return made ? path : await fileSystemImage(fstype, this.root, path);
+    return made ? path : await fileSystemImage(fstype, this.root, path, this.spareMiB);
   }
 
   /** An image of a read-only layer with one file, `layer`. */
