@@ -6,6 +6,9 @@ import { POSIX_DIFFERENCES, posixProblems, storageDrivers } from "../support/sto
 import { PosixTools } from "../support/storage/posix_tools.ts";
 import { withConfig } from "./transports.ts";
 
+/** A hundred thousand files take their time on a share. */
+const LONGEST_MS = 900_000;
+
 Deno.test("a root file system does what POSIX and containers ask, through containerd", async (test) => {
   const before = await snapshot();
   {
@@ -19,7 +22,8 @@ Deno.test("a root file system does what POSIX and containers ask, through contai
         ignore: !isShare || driver.unavailable !== undefined,
         fn: async () => {
           const flags = [...withConfig(driver.config), ...tools.mount];
-          const { code, stdout, stderr } = await containerd.run("posix", tools.command, { flags });
+          const options = { flags, timeoutMs: LONGEST_MS };
+          const { code, stdout, stderr } = await containerd.run("posix", tools.command, options);
           assertEquals(code, 0, stderr);
           const allowed = POSIX_DIFFERENCES[driver.kind];
           assertEquals(posixProblems(stdout).filter(({ name }) => !allowed.includes(name)), []);
