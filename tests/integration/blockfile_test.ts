@@ -2,6 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { output } from "../../tools/lib/command.ts";
 import { findKit } from "../conformance/kit.ts";
+import { atOnce } from "../support/at_once.ts";
 import { BUSYBOX } from "../support/busybox_image.ts";
 import { Containerd, SHIM_PATH } from "../support/containerd.ts";
 import { rounds } from "../support/full.ts";
@@ -54,15 +55,10 @@ async function readSnapshot(containerd: Containerd, key: string, folder: string)
 }
 
 async function runMany(containerd: Containerd, flags: readonly string[]): Promise<void> {
-  let begun = 0;
-  const worker = async (): Promise<void> => {
-    while (begun < CONTAINERS) {
-      const id = `many${begun++}`;
-      const { code, stderr } = await containerd.run(id, ["true"], { flags });
-      assertEquals([code, stderr], [0, ""]);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await atOnce(AT_ONCE, CONTAINERS, async (at) => {
+    const { code, stderr } = await containerd.run(`many${at}`, ["true"], { flags });
+    assertEquals([code, stderr], [0, ""]);
+  });
 }
 
 for (const driver of ["virtio-scsi", "virtio-blk"]) {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { findKit } from "../conformance/kit.ts";
+import { atOnce } from "../support/at_once.ts";
 import { BUSYBOX } from "../support/busybox_image.ts";
 import { Containerd, SHIM_NAME } from "../support/containerd.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
@@ -15,14 +16,10 @@ const title = kit
   : "containerd 2 (not built: tools/conformance --prepare builds it)";
 
 async function runMany(containerd: Containerd): Promise<void> {
-  const ids = Array.from({ length: CONTAINERS }, (_, at) => `many${at}`);
-  const worker = async (): Promise<void> => {
-    for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
-      const { code, stderr } = await containerd.run(id, ["true"], { runtime: SHIM_NAME });
-      assertEquals([code, stderr], [0, ""]);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await atOnce(AT_ONCE, CONTAINERS, async (at) => {
+    const { code, stderr } = await containerd.run(`many${at}`, ["true"], { runtime: SHIM_NAME });
+    assertEquals([code, stderr], [0, ""]);
+  });
 }
 
 Deno.test({ name: title, ignore: kit === undefined }, async (test) => {

@@ -4,6 +4,7 @@ import { Status } from "../../common/protocol/gen/containerd/process_pb.ts";
 import { output } from "../../tools/lib/command.ts";
 import { sha256 } from "../../tools/lib/hash.ts";
 import { DIST } from "../../tools/lib/paths.ts";
+import { atOnce } from "../support/at_once.ts";
 import { Containerd } from "../support/containerd.ts";
 import { EventLog } from "../support/event_log.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
@@ -249,13 +250,9 @@ Deno.test("the Task API of a running container", async (test) => {
     await test.step("100 execs, 10 at a time, all return 0 and leave nothing", async () => {
       const { shim } = await pidsOf(id);
       const before = [await agentHolds(id), shimHolds(shim)];
-      const numbers = Array.from({ length: 100 }, (_, at) => at);
-      const work = async (): Promise<void> => {
-        for (let at = numbers.shift(); at !== undefined; at = numbers.shift()) {
-          assertEquals((await client.run(`many${at}`, ["true"])).status, 0);
-        }
-      };
-      await Promise.all(Array.from({ length: 10 }, work));
+      await atOnce(10, 100, async (at) => {
+        assertEquals((await client.run(`many${at}`, ["true"])).status, 0);
+      });
       const left = await client.run("left", ["ps", "-o", "stat,comm"]);
       assert(!left.stdout.includes("Z"), left.stdout);
       const { processes } = await task.pids({ id });

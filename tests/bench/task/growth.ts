@@ -1,4 +1,5 @@
 /** Whether a shim keeps something of each process that it has served. */
+import { atOnce } from "../../support/at_once.ts";
 import { type BenchContext, type Contender, recorder } from "../../support/bench.ts";
 import { share } from "../../support/memory_share.ts";
 import { execByCalls } from "./exec.ts";
@@ -17,11 +18,8 @@ export async function measureGrowth(
   const record = recorder(context, "task");
   const { shimPid } = await client.task.connect({ id });
   let begun = 0;
-  const work = async (end: number): Promise<void> => {
-    while (begun < end) await execByCalls(client, `growth${begun++}`);
-  };
   for (const count of WEIGHED_AT) {
-    await Promise.all(Array.from({ length: AT_ONCE }, () => work(count)));
+    await atOnce(AT_ONCE, count - begun, () => execByCalls(client, `growth${begun++}`));
     const held = await share(`${shimPid}`);
     if (held === undefined) throw new Error(`The shim of ${id} is gone`);
     record(contender, `shim's PSS after ${count} execs`, "MiB", held.mib);
