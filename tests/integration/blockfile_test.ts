@@ -8,10 +8,14 @@ import { Containerd, SHIM_PATH } from "../support/containerd.ts";
 import { rounds } from "../support/full.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { posixProblems } from "../support/storage/drivers.ts";
-import { FEW_FILES, PosixTools } from "../support/storage/posix_tools.ts";
+import { MANY_FILES, PosixTools } from "../support/storage/posix_tools.ts";
 import { withConfig } from "./transports.ts";
 
 const CONTAINERS = rounds(6, 50), AT_ONCE = 2;
+/** Room for the files of one folder; a block each. */
+const SIZE = rounds(64, 256) + "M", INODES = MANY_FILES + 4096;
+/** A hundred thousand files take their time. */
+const LONGEST_MS = 900_000;
 const SNAPSHOTTER = ["--snapshotter", "blockfile"];
 
 const kit = await findKit();
@@ -20,7 +24,7 @@ const unavailable = kit ? "" : " (not built: tools/conformance --prepare builds 
 /** A containerd whose snapshots are copies of an empty file system in a file. */
 async function start(folder: string): Promise<Containerd> {
   const scratch = `${folder}/scratch.img`;
-  await output(["mkfs.ext4", "-q", "-F", scratch, "64M"]);
+  await output(["mkfs.ext4", "-q", "-F", "-b", "1024", "-N", `${INODES}`, scratch, SIZE]);
   return await Containerd.start({
     program: `${kit?.bin}/containerd`,
     config: `[plugins."io.containerd.snapshotter.v1.blockfile"]
@@ -90,8 +94,8 @@ for (const driver of ["virtio-scsi", "virtio-blk"]) {
         });
 
         await test.step("the root does what POSIX and containers ask", async () => {
-          await using tools = await PosixTools.make(FEW_FILES);
-          const options = { flags: [...flags, ...tools.mount] };
+          await using tools = await PosixTools.make();
+          const options = { flags: [...flags, ...tools.mount], timeoutMs: LONGEST_MS };
           const { code, stdout, stderr } = await containerd.run("posix", tools.command, options);
           assertEquals([code, posixProblems(stdout)], [0, []], stderr);
         });

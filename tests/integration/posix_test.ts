@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Containerd } from "../support/containerd.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { POSIX_DIFFERENCES, posixProblems, storageDrivers } from "../support/storage/drivers.ts";
-import { PosixTools } from "../support/storage/posix_tools.ts";
+import { filesWithinLimit, MANY_FILES, PosixTools } from "../support/storage/posix_tools.ts";
 import { withConfig } from "./transports.ts";
 
 /** A hundred thousand files take their time on a share. */
@@ -13,14 +13,16 @@ Deno.test("a root file system does what POSIX and containers ask, through contai
   const before = await snapshot();
   {
     await using containerd = await Containerd.start();
-    await using tools = await PosixTools.make();
     for (const driver of await storageDrivers()) {
       const isShare = driver.kind !== "block";
-      const name = `by ${driver.name}${driver.unavailable ? ` (${driver.unavailable})` : ""}`;
+      const files = driver.kind === "9p" ? MANY_FILES : filesWithinLimit();
+      const what = driver.unavailable ?? `${files} files in a folder`;
+      const name = `by ${driver.name} (${what})`;
       await test.step({
         name,
         ignore: !isShare || driver.unavailable !== undefined,
         fn: async () => {
+          await using tools = await PosixTools.make(files);
           const flags = [...withConfig(driver.config), ...tools.mount];
           const options = { flags, timeoutMs: LONGEST_MS };
           const { code, stdout, stderr } = await containerd.run("posix", tools.command, options);

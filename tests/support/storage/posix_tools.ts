@@ -5,6 +5,14 @@ import { rounds } from "../full.ts";
 export const FEW_FILES = 300;
 /** How many small files one folder is to hold. */
 export const MANY_FILES = rounds(FEW_FILES, 100_000);
+/** The part of the host's limit of open files that a share's helper may spend on one folder's files. */
+const SHARE_OF_LIMIT = 0.75;
+
+/** The same where a helper has each of the guest's files open, within the hard limit (`/proc/self/limits`, proc(5)). */
+export function filesWithinLimit(limits = Deno.readTextFileSync("/proc/self/limits")): number {
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1];
+  return hard ? Math.min(MANY_FILES, Math.floor(Number(hard) * SHARE_OF_LIMIT)) : MANY_FILES;
+}
 
 /** The program posix_cases in a folder that `ctr run` can mount; disposing removes it. */
 export class PosixTools implements AsyncDisposable {
