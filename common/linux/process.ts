@@ -8,8 +8,11 @@ const sys = {
   prctl: libcFunction("prctl", ["i32", "u64", "u64", "u64", "u64"]),
   getppid: libcFunction("getppid", []),
   setpriority: libcFunction("setpriority", ["i32", "i32", "i32"]),
+  getpriority: libcFunction("getpriority", ["i32", "i32"]),
 };
 
+/** Source: sys/resource.h; on Linux one thread alone. */
+const PRIO_PROCESS = 0;
 const PR_SET_PDEATHSIG = 1, PR_SET_CHILD_SUBREAPER = 36;
 
 /**
@@ -43,8 +46,21 @@ export function setParentDeathSignal(signal: number): void {
 
 /** How much we and our children from now on give way to others: -20 to 19, which gives way most. */
 export function setPriority(nice: number): void {
-  const PRIO_PROCESS = 0;
   check(sys.setpriority(PRIO_PROCESS, 0, nice), "setpriority", `${nice}`);
+}
+
+/** How much we give way now. */
+export function priority(): number {
+  return sys.getpriority(PRIO_PROCESS, 0); // of ourselves, which cannot fail
+}
+
+/** The same for all threads that a process has now. @throws {SyscallError} ESRCH: there is no such process. */
+export function setPriorityOf(pid: number, nice: number): void {
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    if (sys.setpriority(PRIO_PROCESS, Number(name), nice) === 0) continue;
+    const number = errno(); // a thread that has just ended needs none
+    if (number !== Errno.ESRCH) throw new SyscallError("setpriority", `thread ${name}`, number);
+  }
 }
 
 /** Our own process id. */

@@ -8,15 +8,18 @@ import { whyNotCloned } from "../factory/start_vm.ts";
 import { templateKey } from "../factory/template_key.ts";
 import type { TemplateManifest } from "../factory/template_manifest.ts";
 import { TemplateStore } from "../factory/template_store.ts";
+import { spawnMaker } from "../factory/maker.ts";
 import { createHypervisor } from "../hypervisor/drivers.ts";
+import { recentFailure } from "../sandbox/spare_failure.ts";
+import { endSpare, listSpares } from "../sandbox/spare_record.ts";
 import { templateSpec } from "../sandbox/template_spec.ts";
+import { readConfig } from "./maker_input.ts";
 import { joinCgroup } from "../shim/shim_cgroup.ts";
 
 /** Longest build, on a busy host with an emulated guest. */
 const BUILD_MS = 15 * 60 * 1000;
 /** A builder gives way to pods. */
 const NICE = 10;
-const MAX_CONFIG_BYTES = 1024 * 1024;
 const BYTES_PER_MIB = 1024 * 1024, BLOCK_BYTES = 512;
 
 const USAGE = "factory init|destroy|status [--config FILE]";
@@ -33,6 +36,8 @@ export async function factory(args: readonly string[], path?: string): Promise<s
       return await status(configOf(rest, path));
     case "build":
       return await buildInBackground();
+    case "spare":
+      return await (await import("./spare.ts")).keepSpare();
     default:
       throw new RuntimeError(Code.InvalidArgument, `Usage: kata-runtime ${USAGE}`);
   }
@@ -50,6 +55,7 @@ async function init(config: RuntimeConfig): Promise<string> {
   if (built === undefined) {
     throw new RuntimeError(Code.FailedPrecondition, "Another process builds a template just now");
   }
+  await wantSpares(config);
   return `${describe(built)}\n`;
 }
 
@@ -75,6 +81,7 @@ async function destroy(config: RuntimeConfig): Promise<string> {
     throw new RuntimeError(Code.FailedPrecondition, "Another process builds a template just now");
   }
   const keys = await store.clear();
+  for (const spare of await listSpares()) await endSpare(spare);
   return `removed ${keys.length === 1 ? "one template" : `${keys.length} templates`}\n`;
 }
 
@@ -87,12 +94,14 @@ async function status(config: RuntimeConfig): Promise<string> {
   const lines = (await store.list()).map((one) =>
     `${one.key === key ? "current" : "other  "}  ${describe(one)}`
   );
-  const failure = await store.recentFailure(key);
+  const failure = await store.recentFailure(key), spareFailure = recentFailure();
   return [
     `templates  ${why === undefined ? `on, in ${factory.templatePath}` : `off: ${why}`}`,
     `wanted     ${key}  ${about}`,
     ...lines,
     ...(failure === undefined ? [] : [`failed     ${failure}`]),
+    `spare VMs  ${(await listSpares()).length} of ${factory.vmCacheNumber}`,
+    ...(spareFailure === undefined ? [] : [`failed     ${spareFailure}`]),
     "",
   ].join("\n");
 }
@@ -102,6 +111,13 @@ function describe({ key, about, builtAt, memoryBlocks }: TemplateManifest): stri
   return `${key}  ${about}, ${mib} MiB kept, built ${new Date(builtAt).toISOString()}`;
 }
 
+/** Whatever has a template may have VMs of it that stand ready: the first one sees to the rest. */
+async function wantSpares(config: RuntimeConfig): Promise<void> {
+  if (config.factory.vmCacheNumber === 0) return;
+  // deno-lint-ignore require-await -- what it throws is to reject
+  await spawnMaker("spare", config, async (pid) => joinCgroup("/", pid));
+}
+
 /** What a start's builder does: as gently as it can, and once only. */
 async function buildInBackground(): Promise<string> {
   stepBack();
@@ -109,6 +125,7 @@ async function buildInBackground(): Promise<string> {
   const store = new TemplateStore(config.factory.templatePath);
   const { key } = await templateKey(config.hypervisor, templateSpec(config), VERSION);
   if (await store.recentFailure(key) === undefined) await build(config);
+  await wantSpares(config);
   return "";
 }
 
@@ -120,15 +137,4 @@ function stepBack(): void {
   } catch (error) {
     log.warn("The builder stays in its pod's cgroup", { reason: messageOf(error) });
   }
-}
-
-async function readConfig(): Promise<RuntimeConfig> {
-  const parts: string[] = [];
-  let length = 0;
-  for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    length += part.length;
-    if (length > MAX_CONFIG_BYTES) throw new RangeError("The configuration is too long");
-    parts.push(part);
-  }
-  return JSON.parse(parts.join("")) as RuntimeConfig;
 }

@@ -30,7 +30,7 @@ async function act(args: readonly string[], bornMs: number): Promise<void> {
       return await (await import("../shim/serve.ts")).serve(
         invocation,
         shimEnvironment((name) => Deno.env.get(name)),
-        bornMs,
+        { bornMs },
       );
   }
 }

@@ -5,6 +5,7 @@ import { deepFreeze } from "./freeze.ts";
 import { vmmsWithout } from "./pending.ts";
 import { type Document, readDocument, type Setting } from "./read.ts";
 import { fillAssets, type Surroundings, surroundings } from "./resolve.ts";
+import { firstConfigFile } from "./config_file.ts";
 import { AGENT } from "./schema/agent.ts";
 import { FACTORY } from "./schema/factory.ts";
 import {
@@ -34,12 +35,6 @@ export interface LoadOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** Files that are tried in order. Source: Kata Containers 4.1, default search order. */
-const SEARCH = [
-  "/etc/kata-containers/configuration.toml",
-  "/usr/share/defaults/kata-containers/configuration.toml",
-];
-
 /**
  * Reads the configuration: `path` or `body`; else the file that `KATA_CONF_FILE` names; else the first there is of
  * {@linkcode SEARCH} and `config.toml` beside the program; else built-in defaults. Drop-ins follow.
@@ -50,25 +45,11 @@ export function loadConfig(options: LoadOptions = {}): RuntimeConfig {
   const around = surroundings(options.binaryDir, env ? env.PATH ?? "" : undefined);
   if (body !== undefined) return buildConfig([{ name: "ConfigBody", text: body }], around);
   const named = path || (env ? env.KATA_CONF_FILE : Deno.env.get("KATA_CONF_FILE"));
-  return buildConfig(
-    readFiles(named || firstFile([...SEARCH, `${around.binaryDir}/config.toml`])),
-    around,
-  );
+  return buildConfig(readFiles(named || firstConfigFile(around.binaryDir)), around);
 }
 
 function readFiles(file: string | undefined): Source[] {
   return file === undefined ? [] : [readSource(file), ...readDropIns(file)];
-}
-
-function firstFile(candidates: readonly string[]): string | undefined {
-  return candidates.find((candidate) => {
-    try {
-      return Deno.statSync(candidate) !== undefined;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      return true; // it is there but cannot be read: reading it says why
-    }
-  });
 }
 
 /**

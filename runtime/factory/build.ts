@@ -68,7 +68,7 @@ function originSpec(spec: VmSpec, { folder, memory, state }: Draft): VmSpec {
 
 async function makeReady(vm: Vm, signal: AbortSignal): Promise<void> {
   using link = await connectAgent(vm.address, signal);
-  await warmUp(link.agent, signal);
+  await warmUp(link, signal);
   log.debug("A template's guest is ready", { pid: vm.pid });
 }
 

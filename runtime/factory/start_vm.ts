@@ -1,6 +1,7 @@
 import { messageOf } from "../../common/base/errors.ts";
 import { log } from "../../common/base/log.ts";
 import { VERSION } from "../../common/base/version.ts";
+import type { AgentLink } from "../agent_client/agent_link.ts";
 import type { RuntimeConfig } from "../config/config.ts";
 import type { Device } from "../hypervisor/device.ts";
 import type { Hypervisor, Vm, VmResources, VmSpec } from "../hypervisor/hypervisor.ts";
@@ -12,6 +13,8 @@ export interface StartedVm {
   readonly vm: Vm;
   /** What it has now: a clone begins as large as its template, and grows with its containers. */
   readonly size: VmResources;
+  /** The connection to its agent, where that has answered already. */
+  readonly link?: AgentLink;
   /** It began as a clone, and must be renewed before it is used. */
   readonly cloned: boolean;
   /** To be called when the clone proves to be of no use: nobody shall be cloned from its template again. */

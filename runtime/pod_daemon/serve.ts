@@ -10,7 +10,7 @@ import { loadConfig } from "../config/load.ts";
 import { Timeline } from "../metrics/timeline.ts";
 import { readBundle } from "../sandbox/bundle.ts";
 import type { ProcessKey } from "../sandbox/stdio_pump.ts";
-import { listenForOwner, reportReady } from "../shim/server_process.ts";
+import { listenForOwner } from "../shim/server_process.ts";
 import { TaskHost } from "../shim/task_host.ts";
 import { Attachments } from "./attachments.ts";
 import { attachedIo } from "./attached_io.ts";
@@ -112,7 +112,6 @@ export async function servePod(options: PodOptions, bornMs: number): Promise<voi
   );
   const stopping = new AbortController();
   const served = listenForOwner(folder.socket, new TtrpcServer(routes), stopping.signal);
-  reportReady();
   const idle = setTimeout(() => void host.shutdown(), IDLE_MS);
   await done.promise;
   clearTimeout(idle);

@@ -7,6 +7,7 @@ import { readBundle } from "./bundle.ts";
 import { removeCgroups } from "./cgroup/remove.ts";
 import { ContainerHooks } from "./hooks.ts";
 import { sandboxFolder } from "./paths.ts";
+import { cleanUpSpare } from "./spare_record.ts";
 import type { SavedSandbox } from "./state_file.ts";
 
 /** Runs the poststop hooks of a container; without its bundle nobody knows of any. */
@@ -37,6 +38,8 @@ export async function cleanUpSandbox(state: SavedSandbox): Promise<void> {
   if (cgroups) await attempt("its cgroups", () => removeCgroups(cgroups));
   if (network) await attempt("the network", () => cleanUpNetwork(network, state.key));
   await attempt("the share", () => cleanUpShare(state.key));
+  const { spare } = state;
+  if (spare) await attempt("what its VM had before", () => cleanUpSpare(spare, vm));
   for (const [id, { bundle, rootfsMounted }] of Object.entries(state.containers)) {
     if (rootfsMounted) {
       await attempt(`the root file system of "${id}"`, () => unmountRootfs(`${bundle}/rootfs`));

@@ -45,10 +45,11 @@ export function endOf(vm: Vm): AbortSignal {
 
 /** Waits for the agent. A clone's that never answers speaks against its template. */
 async function reachAgent(
-  { vm, cloned, blameTemplate }: StartedVm,
+  { vm, link, cloned, blameTemplate }: StartedVm,
   { identity, config, timeline }: SandboxOptions,
   signal: AbortSignal,
 ): Promise<AgentLink> {
+  if (link) return link;
   const limited = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs(config))]);
   const step = cloned
     ? "clone goes on until the agent answers"

@@ -1,12 +1,10 @@
 import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
 import { log } from "../../common/base/log.ts";
 import type { RuntimeConfig } from "../config/load.ts";
-import { startVm } from "../factory/start_vm.ts";
-import type { Vm, VmSpec } from "../hypervisor/hypervisor.ts";
+import type { Vm } from "../hypervisor/hypervisor.ts";
 import { initialVmState } from "../hypervisor/vm_state.ts";
 import { settlesWithin } from "../hypervisor/vm_process.ts";
 import { createHypervisor } from "../hypervisor/drivers.ts";
-import { createShareFs } from "../share_fs/drivers.ts";
 import type { ShareFs } from "../share_fs/share_fs.ts";
 import { Timeline } from "../metrics/timeline.ts";
 import { SandboxNetwork } from "../network/sandbox_network.ts";
@@ -21,13 +19,14 @@ import { Container } from "./container.ts";
 import { bringUp, endOf, type Guest } from "./guest.ts";
 import { watchOom } from "./oom_watch.ts";
 import { networkOptions } from "./network_options.ts";
+import { prepareNext } from "./prepare_next.ts";
 import { sandboxFolder } from "./paths.ts";
 import { UNKNOWN_STATUS } from "./process.ts";
 import { SandboxRecord } from "./sandbox_record.ts";
 import { type SandboxSize, sizeOf } from "./sandbox_size.ts";
 import type { Exit } from "./state_file.ts";
-import { baseSize } from "./vm_size.ts";
-import { vmSpecOf } from "./vm_spec.ts";
+import { obtainVm } from "./obtain_vm.ts";
+import type { SpareVm } from "./spare_vm.ts";
 
 export type { Guest } from "./guest.ts";
 
@@ -43,6 +42,8 @@ export interface SandboxOptions {
   readonly timeline: Timeline;
   /** The configuration is the node's own, so that a template of it serves other pods too. */
   readonly mayBuildTemplate: boolean;
+  /** A VM that waits for a sandbox: used where it fits, ended where it does not. */
+  readonly spare?: SpareVm | undefined;
 }
 
 /** Holds disks that a pod's containers have in common; no container's id looks like this. */
@@ -111,23 +112,13 @@ export class Sandbox implements AsyncDisposable {
       "connect the network",
       () => network.connect(hypervisor.capabilities.maxNets),
     );
-    const share = undo.use(createShareFs({ config, sandboxKey: identity.key, folder, copies }));
-    await timeline.step("prepare share", () => share.prepare());
-    const devices = [...share.devices, ...nets];
     const netnsPath = config.runtime.disableNewNetns ? undefined : network.namespacePath;
-    const spec = vmSpecOf(identity, config, bundle, folder, {
-      devices,
-      netnsPath,
-      resizable: hypervisor.capabilities.resize,
-    });
-    const started = await timeline.step(
-      "start VMM",
-      () => startVm(config, hypervisor, { spec, base: baseSize(config.hypervisor) }, signal),
-    );
-    const vm = undo.use(started.vm);
-    await cgroup?.addVcpus(vm.pid);
+    const source = { hypervisor, nets, netnsPath, folder, copies };
+    const obtained = undo.use(await obtainVm(options, source, record, signal));
+    const { share, spec, started } = obtained, { vm } = started;
+    if (obtained.taken) await cgroup?.add(vm.pid);
+    else await cgroup?.addVcpus(vm.pid);
     network.started();
-    record.update({ vm: { ...vm.saved, processes: [...vm.saved.processes, ...share.processes] } });
     const guest = bringUp(started, share, network, options, AbortSignal.any([signal, endOf(vm)]));
     guest.then(up.resolve, up.reject);
     undo.defer(() => guest.then(({ link }) => link[Symbol.dispose](), () => {}));
@@ -147,8 +138,8 @@ export class Sandbox implements AsyncDisposable {
     );
     sandbox.#watch();
     void sandbox.#admitOperators(folder);
-    if (started.wantsTemplate && options.mayBuildTemplate) {
-      sandbox.#prepareNext = () => buildTemplate(config, spec, cgroup);
+    if (options.mayBuildTemplate) {
+      sandbox.#prepareNext = () => prepareNext(config, started, spec, cgroup);
     }
     return sandbox;
   }
@@ -300,23 +291,6 @@ export class Sandbox implements AsyncDisposable {
       for (const exec of container.execs) exec.ended(UNKNOWN_STATUS);
       container.init.ended(UNKNOWN_STATUS, container.execsTold());
     }
-  }
-}
-
-/** Has a template built, by a process that is not the pod's. Starts do without, so what goes wrong is only told. */
-async function buildTemplate(
-  config: RuntimeConfig,
-  { vcpus, memoryMiB }: VmSpec,
-  cgroup: SandboxCgroup | undefined,
-): Promise<void> {
-  try {
-    const { templateSpec } = await import("./template_spec.ts");
-    const plain = templateSpec(config);
-    if (plain.vcpus !== vcpus || plain.memoryMiB !== memoryMiB) return; // another size would not serve this one
-    const { spawnBuilder } = await import("../factory/builder.ts");
-    await cgroup?.release(spawnBuilder(config));
-  } catch (error) {
-    log.warn("Cannot have a template built", { reason: messageOf(error) });
   }
 }
 

@@ -28,6 +28,8 @@ export interface SavedSandbox {
   readonly namespace: string;
   readonly shim: { readonly pid: number; readonly startTime: number };
   readonly vm?: VmState;
+  /** The spare VM that became this sandbox's, with its folder and its share. */
+  readonly spare?: string;
   /** Its cgroups on the host, as names from the root of a hierarchy down. */
   readonly cgroups?: readonly (readonly string[])[];
   readonly network?: SavedNetwork;

@@ -5,7 +5,8 @@ import { CopiedFiles } from "../share_fs/copied_files.ts";
 import { createShareFs } from "../share_fs/drivers.ts";
 import { vmSpecOf } from "./vm_spec.ts";
 
-const NO_WORKLOAD = {
+/** A pod that asks for nothing. */
+export const NO_WORKLOAD = {
   annotations: {},
   json: {},
   rootPath: "",

@@ -1,28 +1,6 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import type { Any } from "@bufbuild/protobuf/wkt";
-import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
-import { OptionsSchema as RuntimeOptionsSchema } from "../../common/protocol/gen/containerd/runtime_options_pb.ts";
 import type { CreateTaskRequest } from "../../common/protocol/gen/containerd/task_pb.ts";
 import { loadConfig, type RuntimeConfig } from "../config/load.ts";
-
-/** The names under which engines send a runtime handler's options. Source: containerd and CRI-O, pkg/cri/config. */
-const RUNTIME_OPTIONS = new Set(["runtimeoptions.v1.Options", "cri.runtimeoptions.v1.Options"]);
-
-/** Where the engine's options say that the configuration lies; nowhere when they are of another kind. */
-function configPlace(options: Any | undefined): { path?: string; body?: string } {
-  const name = options?.typeUrl.replace(/^.*\//, "") ?? "";
-  if (!options || !RUNTIME_OPTIONS.has(name)) return {};
-  try {
-    const { configPath, configBody } = fromBinary(RuntimeOptionsSchema, options.value);
-    if (configBody.length > 0) return { body: new TextDecoder().decode(configBody) };
-    return configPath === "" ? {} : { path: configPath };
-  } catch (cause) {
-    throw new RuntimeError(
-      Code.InvalidArgument,
-      `Cannot read the runtime's options: ${messageOf(cause)}`,
-    );
-  }
-}
+import { configPlace } from "./config_place.ts";
 
 /** The configuration for a sandbox: what the engine's options name, otherwise the node's. */
 export function configFor(request: CreateTaskRequest): RuntimeConfig {

@@ -7,13 +7,14 @@ import { TtrpcServer } from "../../common/protocol/ttrpc/server.ts";
 import { Routes } from "../../common/protocol/ttrpc/service.ts";
 import { Timeline } from "../metrics/timeline.ts";
 import { readBundle } from "../sandbox/bundle.ts";
+import type { SpareVm } from "../sandbox/spare_vm.ts";
 import { EventPublisher } from "./event_publisher.ts";
 import type { ShimEnvironment } from "./environment.ts";
 import { saveExit } from "./exit_file.ts";
 import type { Invocation } from "./invocation.ts";
 import { openShimLog } from "./log_fifo.ts";
 import { configFor } from "./options.ts";
-import { listenForOwner, reportReady } from "./server_process.ts";
+import { listenForOwner, type StartReport } from "./server_process.ts";
 import { openStdio } from "./stdio/open.ts";
 import { TaskEvents } from "./task_events.ts";
 import { TaskHost } from "./task_host.ts";
@@ -22,23 +23,34 @@ import { taskService } from "./task_service.ts";
 /** Longest time that the last events may take, in milliseconds. containerd gives Shutdown 3 s. */
 const FLUSH_MS = 2_500;
 
-function newTimeline(startedMs: number | undefined, bornMs: number, now: number): Timeline {
+function newTimeline(
+  startedMs: number | undefined,
+  { bornMs, spare }: ShimBirth,
+  now: number,
+): Timeline {
   const timeline = new Timeline();
   if (startedMs !== undefined) {
     timeline.add("start: choose the address, spawn the server", startedMs, bornMs);
   }
-  timeline.add("server: load the program", bornMs, now);
+  timeline.add(spare ? "server: become this pod's" : "server: load the program", bornMs, now);
   return timeline;
 }
 
-/**
- * Serves the Task API until the engine shuts the shim down.
- * @param bornMs When this process began, on the monotonic clock.
- */
+/** How a process comes to be a sandbox's shim. */
+export interface ShimBirth {
+  /** When the process began, or was asked for, on the monotonic clock in milliseconds. */
+  readonly bornMs: number;
+  /** To be told that it listens; by default whoever started the process. */
+  readonly report?: StartReport;
+  /** The VM that it has kept ready. */
+  readonly spare?: SpareVm;
+}
+
+/** Serves the Task API until the engine shuts the shim down. */
 export async function serve(
   invocation: Invocation,
   environment: ShimEnvironment,
-  bornMs: number,
+  birth: ShimBirth,
 ): Promise<void> {
   setLogSink(openShimLog(`${Deno.cwd()}/log`));
   if (invocation.debug) setLogLevel("debug");
@@ -48,7 +60,7 @@ export async function serve(
   const { namespace, address, socket } = invocation;
   const publisher = new EventPublisher(environment.ttrpcAddress, namespace);
   const events = new TaskEvents(publisher);
-  const timeline = newTimeline(environment.startedMs, bornMs, monotonicMs());
+  const timeline = newTimeline(environment.startedMs, birth, monotonicMs());
   const host = new TaskHost({
     namespace,
     address,
@@ -59,14 +71,16 @@ export async function serve(
     openIo: (uris, { containerId }) => openStdio(uris, { id: containerId, namespace }),
     saveExit,
     shutdown: () => done.resolve(),
+    spare: birth.spare,
   });
   const routes = new Routes().add(Task, taskService(host, events), {
     aliases: ["containerd.task.v3.Task"],
   });
   const stopping = new AbortController();
-  const served = listenForOwner(socket, new TtrpcServer(routes), stopping.signal);
-  reportReady();
+  const server = new TtrpcServer(routes);
+  const served = listenForOwner(socket, server, stopping.signal, birth.report);
   await done.promise;
+  await birth.spare?.[Symbol.asyncDispose](); // nobody may have asked for a sandbox
   await publisher.flush(FLUSH_MS);
   stopping.abort();
   await served;

@@ -73,23 +73,32 @@ export async function startServer(
   );
 }
 
+/** By what a server tells its starter how it fares; either method once. */
+export interface StartReport {
+  /** It listens. */
+  ready(): void;
+  /** It does not, and why. */
+  failed(reason: string): void;
+}
+
+/** To the process that started this one, by the pipe that it left. */
+export const toStarter: StartReport = {
+  ready: () => report(READY),
+  failed: report,
+};
+
 function report(text: string): void {
   writeSync(REPORT_FD, new TextEncoder().encode(text));
   close(REPORT_FD);
 }
 
-/** Tells the starter that this server listens, and lets it go. */
-export function reportReady(): void {
-  report(READY);
-}
-
 /** Only the owner may speak to the server: the socket is never anybody else's, not even for a moment. */
-function listen(path: string): Deno.UnixListener {
+function listen(path: string, report: StartReport): Deno.UnixListener {
   const mask = Deno.umask(0o177);
   try {
     return Deno.listen({ transport: "unix", path });
   } catch (error) {
-    report(`Cannot listen on "${path}": ${messageOf(error)}`);
+    report.failed(`Cannot listen on "${path}": ${messageOf(error)}`);
     throw error;
   } finally {
     Deno.umask(mask);
@@ -105,9 +114,11 @@ export function listenForOwner(
   path: string,
   server: TtrpcServer,
   signal: AbortSignal,
+  report: StartReport = toStarter,
 ): Promise<void> {
-  const listener = listen(path);
+  const listener = listen(path, report);
   signal.addEventListener("abort", () => listener.close());
+  report.ready();
   return acceptAll(listener, server, signal);
 }
 

@@ -1,5 +1,5 @@
 import { Code, RuntimeError } from "../../common/base/errors.ts";
-import { kill, SIGNALS } from "../../common/linux/process.ts";
+import { kill, setOomScoreAdj, SIGNALS } from "../../common/linux/process.ts";
 import { readBundle } from "../sandbox/bundle.ts";
 import { podRole } from "../sandbox/pod.ts";
 import { isServed, SOCKET_FOLDER, socketPath } from "./address.ts";
@@ -7,7 +7,11 @@ import { shimCgroup } from "./runc_options.ts";
 import { readStartInput } from "./start_input.ts";
 import { STARTED_VARIABLE } from "./environment.ts";
 import type { Invocation } from "./invocation.ts";
+import { configPlace } from "./config_place.ts";
 import { startServer } from "./server_process.ts";
+import { askSpares } from "./spare/ask.ts";
+import type { Claim } from "./spare/claim.ts";
+import { viewOf } from "./spare/view.ts";
 
 /** The process that was called with `start`. */
 export interface Caller {
@@ -17,30 +21,54 @@ export interface Caller {
   readonly startedMs: number;
 }
 
-function serverArguments(invocation: Invocation, socket: string): string[] {
-  const { namespace, id, address, publishBinary, debug } = invocation;
+function serverArguments(invocation: Invocation): string[] {
+  const { namespace, id, address, publishBinary, socket, debug } = invocation;
   const named = { namespace, id, address, "publish-binary": publishBinary, socket };
   const words = Object.entries(named).flatMap(([name, value]) => [`-${name}`, value]);
   return [...words, ...(debug ? ["-debug"] : [])];
 }
 
 /** The kernel kills the shim before containerd, and the containers before the shim. Source: containerd's shim.AdjustOOMScore. */
+function serverOomScore(): number {
+  return Math.min(Number(Deno.readTextFileSync("/proc/self/oom_score_adj")) + 1, 1000);
+}
+
 function adjustOomScore(pid: number): void {
-  const own = Number(Deno.readTextFileSync("/proc/self/oom_score_adj"));
-  Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, `${Math.min(own + 1, 1000)}`);
+  setOomScoreAdj(pid, serverOomScore());
 }
 
 async function startShim(
   invocation: Invocation,
-  socket: string,
   bundle: string,
-  { variables, startedMs }: Caller,
+  cgroup: string,
+  caller: Caller,
 ): Promise<number> {
-  return await startServer(Deno.execPath(), {
-    args: serverArguments(invocation, socket),
-    cwd: bundle,
-    env: { ...variables, [STARTED_VARIABLE]: `${startedMs}` },
-  }, adjustOomScore);
+  const args = serverArguments(invocation), env = variablesFor(caller);
+  const command = { args, cwd: bundle, env };
+  const pid = await startServer(Deno.execPath(), command, adjustOomScore);
+  if (cgroup !== "") await moveServer(cgroup, pid);
+  return pid;
+}
+
+function variablesFor({ variables, startedMs }: Caller): Readonly<Record<string, string>> {
+  return { ...variables, [STARTED_VARIABLE]: `${startedMs}` };
+}
+
+/** What a shim that waits is told, to become the one that would have been started. */
+function claimFor(
+  invocation: Invocation,
+  bundle: string,
+  shimCgroup: string,
+  caller: Caller,
+): Claim {
+  return {
+    invocation: { ...invocation, action: "serve" },
+    bundle,
+    variables: variablesFor(caller),
+    cgroups: Deno.readTextFileSync("/proc/self/cgroup"),
+    shimCgroup,
+    oomScoreAdj: serverOomScore(),
+  };
 }
 
 /** A server that cannot go where the engine wants it must not stay where it is. */
@@ -93,10 +121,12 @@ export async function start(invocation: Invocation, caller: Caller): Promise<str
     }
     makeSocketFolder();
     removeDeadSocket(socket);
-    const debug = invocation.debug || input.debug;
-    const pid = await startShim({ ...invocation, debug }, socket, bundle, caller);
+    const named = { ...invocation, debug: invocation.debug || input.debug, socket };
     const cgroup = shimCgroup(input.options);
-    if (cgroup !== "") await moveServer(cgroup, pid);
+    const pid = await askSpares(
+      () => viewOf(configPlace(input.options).path ?? caller.variables.KATA_CONF_FILE),
+      () => claimFor(named, bundle, cgroup, caller),
+    ) ?? await startShim(named, bundle, cgroup, caller);
     Deno.writeTextFileSync(`${bundle}/shim.pid`, `${pid}`, { mode: 0o600 });
   }
   writeAddress(bundle, address);

@@ -25,7 +25,7 @@ async function applyAnnotations(
  * @throws {RuntimeError} A fault in configuration or annotations, by name; or the VM does not start.
  */
 export async function startSandbox(
-  { address, namespace, timeline, loadConfig }: TaskHostOptions,
+  { address, namespace, timeline, loadConfig, spare }: TaskHostOptions,
   request: CreateTaskRequest,
   role: PodRole,
   bundle: BundleConfig,
@@ -40,7 +40,7 @@ export async function startSandbox(
   const identity = await sandboxIdentity(address, namespace, role.sandboxId);
   const { hostname } = bundle, ownCgroup = shimCgroup(request.options) === "";
   return await Sandbox.start(
-    { identity, config, hostname, bundle, ownCgroup, timeline, mayBuildTemplate },
+    { identity, config, hostname, bundle, ownCgroup, timeline, mayBuildTemplate, spare },
     signal,
   );
 }

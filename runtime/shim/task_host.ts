@@ -17,6 +17,7 @@ import { KILLED_STATUS, startExec, startInit } from "../sandbox/process_control.
 import type { ProcessIo } from "../sandbox/process_io.ts";
 import type { ProcessKey } from "../sandbox/stdio_pump.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { SpareVm } from "../sandbox/spare_vm.ts";
 import type { Exit } from "../sandbox/state_file.ts";
 import { saveTimeline } from "../sandbox/timeline_file.ts";
 import { decodeExecSpec, withTerminalSize } from "./exec_spec.ts";
@@ -41,6 +42,8 @@ export interface TaskHostOptions {
   readonly openIo: (uris: StreamUris, key: ProcessKey) => Promise<ProcessIo>;
   /** Keeps how an init ended, for whoever cleans up after this program. */
   readonly saveExit: (bundle: string, saved: SavedExit) => void;
+  /** The VM that this process has kept ready for a sandbox. */
+  readonly spare?: SpareVm | undefined;
   /** Called when the engine wants the shim to end and nothing is left in it. */
   readonly shutdown: () => void;
 }

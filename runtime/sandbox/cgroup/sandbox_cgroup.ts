@@ -73,6 +73,12 @@ export class SandboxCgroup implements AsyncDisposable {
     return new SandboxCgroup(plan, places, undo.move());
   }
 
+  /** Takes the VMM in, if it is not one of this process's since it entered, and counts its CPUs as the pod's. */
+  async add(vmm: number): Promise<void> {
+    await Promise.all(this.#places.map(({ own }) => move(vmm, own)));
+    await this.addVcpus(vmm);
+  }
+
   /**
    * Counts the VM's CPUs as the pod's, where not everything is. Version 2 cannot tell a process's threads apart, so
    * there the whole VMM goes. Source: cgroup-v2.rst, "Threads".
