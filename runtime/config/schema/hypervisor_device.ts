@@ -73,15 +73,11 @@ export const HYPERVISOR_DEVICE = {
     max: Number.MAX_SAFE_INTEGER,
     only: ["clh"],
   }),
-  default_bridges: int(1, "PCI bridges for devices added later.", { max: 5 }),
-  pcie_root_port: int(
-    0,
-    "PCIe root ports for devices added later. 0: as many as the product needs.",
-    {
-      max: 16,
-      only: ["qemu"],
-    },
+  default_bridges: refused(
+    [1, 0],
+    "devices are plugged into PCIe ports, of which enough are there",
   ),
+  pcie_root_port: refused([0], "as many ports are there as devices can be plugged"),
   pcie_switch_port: refused([0], VFIO),
   hot_plug_vfio: refused(["no-port"], VFIO),
   cold_plug_vfio: refused(["no-port"], VFIO),

@@ -12,7 +12,7 @@ import {
 import { backendArgument } from "./memory_backend.ts";
 import { virtioMemArguments, virtioMemMiB } from "./virtio_mem.ts";
 import { accelArgument, cpuModel, type MachineProfile } from "./machine.ts";
-import { diskPorts, IOTHREAD } from "./disk.ts";
+import { diskPorts, IOTHREAD, sharedThreads } from "./disk.ts";
 import { placeNets } from "./net_slots.ts";
 import type { VmmUser } from "../vmm_user.ts";
 import { parkedCpuKernelParams } from "./parked_cpus.ts";
@@ -144,7 +144,8 @@ function memoryBackend(
     return `memory-backend-file,id=ram,size=${memoryMiB}M,mem-path=${path},share=${share}`;
   }
   const shared = needsSharedMemory(devices, channel);
-  return backendArgument({ id: "ram", sizeMiB: memoryMiB, shared, prealloc: options.memPrealloc });
+  const { memPrealloc: prealloc, hugepages } = options;
+  return backendArgument({ id: "ram", sizeMiB: memoryMiB, shared, prealloc, hugepages });
 }
 
 /** Whether a device of the VM is another process's work. */
@@ -157,7 +158,8 @@ function virtioMem(spec: VmSpec, { options, channel }: QemuPlan): string[] {
   const id = "virtio-mem-ram",
     sizeMiB = virtioMemMiB({ bootMiB: spec.memoryMiB, maxMiB: spec.maxMemoryMiB });
   const shared = needsSharedMemory(spec.devices, channel);
-  const backend = backendArgument({ id, sizeMiB, shared, reserve: false });
+  const { hugepages } = options;
+  const backend = backendArgument({ id, sizeMiB, shared, hugepages, reserve: false });
   return ["-object", backend, ...virtioMemArguments(id)];
 }
 
@@ -190,8 +192,9 @@ function slotArguments({ virtioBus, rootPorts }: MachineProfile, disk: DiskOptio
       `pcie-root-port,id=${id},bus=pcie.0,chassis=${index + 1},addr=0x${slot.toString(16)}`,
     ];
   });
-  const thread = disk.iothread ? ["-object", `iothread,id=${IOTHREAD}`] : [];
+  const threads = [...(disk.iothread ? [IOTHREAD] : []), ...sharedThreads(disk)]
+    .flatMap((id) => ["-object", `iothread,id=${id}`]);
   const served = disk.iothread ? `,iothread=${IOTHREAD}` : "";
   const scsi = `virtio-scsi-${virtioBus},id=${SCSI_BUS},num_queues=${disk.queues}${served}`;
-  return [...thread, ...ports.flat(), "-device", scsi];
+  return [...threads, ...ports.flat(), "-device", scsi];
 }

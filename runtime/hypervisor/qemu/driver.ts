@@ -127,7 +127,9 @@ export class QemuDriver implements Hypervisor {
   #room(spec: VmSpec, { device }: Channel, accelerator: Accelerator): ResizeRoom {
     const { vcpus: boot, maxVcpus: max, memoryMiB: bootMiB, memorySlots: slots = 0 } = spec;
     const hot = hasMemoryRoom(spec), shared = needsSharedMemory(spec.devices, device);
-    const memory = { bootMiB, maxMiB: hot ? spec.maxMemoryMiB : bootMiB, slots, shared };
+    const { hugepages } = this.#options;
+    const maxMiB = hot ? spec.maxMemoryMiB : bootMiB;
+    const memory = { bootMiB, maxMiB, slots, shared, hugepages };
     const parked = accelerator === "tcg";
     return { cpus: { boot, max }, parked, memory, virtioMem: hot && this.#options.virtioMem };
   }

@@ -6,6 +6,8 @@ export interface MemoryBackend {
   readonly sizeMiB: number;
   /** Other processes read and write it too: those of vhost-user devices. */
   readonly shared: boolean;
+  /** Of the host's huge pages, which must be free. */
+  readonly hugepages?: boolean;
   /** Take it from the host at once. */
   readonly prealloc?: boolean;
   /** False: the host need not have all of it; for memory that is given piece by piece. */
@@ -16,16 +18,17 @@ const MIB = 1024 * 1024;
 /** From here on the members of an object are not nested. Source: QEMU, docs/about/removed-features. */
 const FLAT_OBJECTS = 6;
 
-function options({ shared, prealloc, reserve }: MemoryBackend): Record<string, boolean> {
+function options({ shared, hugepages, prealloc, reserve }: MemoryBackend): Record<string, boolean> {
   return {
     ...(shared && { share: true }),
+    ...(hugepages && { hugetlb: true }),
     ...(prealloc && { prealloc: true }),
     ...(reserve === false && { reserve: false }),
   };
 }
 
-function typeOf({ shared }: MemoryBackend): string {
-  return shared ? "memory-backend-memfd" : "memory-backend-ram";
+function typeOf({ shared, hugepages }: MemoryBackend): string {
+  return shared || hugepages ? "memory-backend-memfd" : "memory-backend-ram";
 }
 
 /** As the value of `-object`. */

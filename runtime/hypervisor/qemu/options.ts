@@ -18,6 +18,8 @@ export interface DiskOptions {
   readonly queueSize: number;
   /** Serve disks in a thread of their own. */
   readonly iothread: boolean;
+  /** Threads among which disks in slots of their own are dealt out instead. */
+  readonly iothreads: number;
 }
 
 /** Settings of the QEMU driver, from `[hypervisor.qemu]`. Key names in messages are those of config.toml. */
@@ -48,6 +50,8 @@ export interface QemuOptions {
   readonly privateRam: string;
   /** `enable_mem_prealloc`: take all memory from the host at once. */
   readonly memPrealloc: boolean;
+  /** `enable_hugepages` */
+  readonly hugepages: boolean;
   readonly disk: DiskOptions;
   /** `enable_virtio_mem`: resize memory in small blocks, by a device of that name, instead of by modules. */
   readonly virtioMem: boolean;
@@ -71,9 +75,10 @@ export const DEFAULT_QEMU_OPTIONS: QemuOptions = {
   freePageReporting: true,
   privateRam: "",
   memPrealloc: false,
+  hugepages: false,
   disk: {
     ...{ driver: "virtio-scsi", aio: "threads", logicalSectorBytes: 0, physicalSectorBytes: 0 },
-    ...{ queues: 1, queueSize: 128, iothread: false },
+    ...{ queues: 1, queueSize: 128, iothread: false, iothreads: 0 },
   },
   virtioMem: false,
   rootless: false,

@@ -21,6 +21,7 @@ export interface MemoryRoom {
   readonly slots: number;
   /** See MemoryBackend. */
   readonly shared: boolean;
+  readonly hugepages: boolean;
 }
 
 /** The unit in which a guest of x86-64 below 64 GiB takes memory. Source: Linux, memory-hotplug.rst, "Memory Blocks". */
@@ -61,8 +62,8 @@ export class PluggedDimms implements PluggableMemory {
     const sizeMiB = Math.min(left, Math.ceil(missingMiB / BLOCK_MIB) * BLOCK_MIB);
     if (sizeMiB <= 0) return;
     const id = this.#freeId();
-    const backend = `${id}-ram`;
-    await addBackend(this.#qmp, { id: backend, sizeMiB, shared: this.#room.shared });
+    const backend = `${id}-ram`, { shared, hugepages } = this.#room;
+    await addBackend(this.#qmp, { id: backend, sizeMiB, shared, hugepages });
     try {
       await this.#qmp.execute("device_add", { driver: "pc-dimm", id, memdev: backend });
     } catch (error) {
