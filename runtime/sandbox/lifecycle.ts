@@ -14,6 +14,7 @@ import { guestSpec } from "./guest_spec.ts";
 import type { ContainerHooks } from "./hooks.ts";
 import { agentKey, Process } from "./process.ts";
 import { KILLED_STATUS, startRelay } from "./process_control.ts";
+import { relayRoot } from "./relay_root.ts";
 import { pidNamespace, type PodRole } from "./pod.ts";
 import type { ProcessIo } from "./process_io.ts";
 import { fetchTerminationLog, terminationFile } from "./termination_log.ts";
@@ -129,12 +130,15 @@ export async function createContainer(
   const guest = await sandbox.guest;
   await sandbox.refreshNetwork(guest, signal);
   await sandbox.cpuset.change(sandbox.cgroup, id, resourcesOf(config));
+  const shown = init.show(relayRoot(config));
+  shown.catch(() => {}); // awaited below, unless the guest fails first
   await sandbox.size.change(
     sandbox,
     id,
     resourcesOf(config),
     () => createInGuest(sandbox, guest, request, init, rootfs, signal),
   );
+  await shown;
   sandbox.add(container);
   followTermination(sandbox, guest, container, config);
   undo.move();

@@ -31,6 +31,15 @@ Deno.test("what an engine sees of a container's processes", async (test) => {
       assert((pids[1] ?? 0) > BEYOND_HOST, `${pids}`);
     });
 
+    await test.step("its files are at its pid, so that engines copy into them and not into the host's", async () => {
+      const names = [...Deno.readDirSync(`/proc/${pid}/root`)].map(({ name }) => name);
+      assert(names.includes("bin") && !names.includes("boot"), names.join(" "));
+      await Deno.writeTextFile(`/proc/${pid}/root/kata-view`, "hello");
+      const { stdout } = await client.run("look", ["cat", "/kata-view"]);
+      assertEquals(stdout, "hello");
+      assertThrows(() => Deno.statSync("/kata-view"), Deno.errors.NotFound);
+    });
+
     await test.step("when its exit is told, its pid is gone", async () => {
       await client.task.kill({ id, signal: 9 });
       await client.task.wait({ id });
