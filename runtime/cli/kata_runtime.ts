@@ -41,8 +41,8 @@ export async function runtimeMain(args: readonly string[], bornMs: number): Prom
   let globals: Globals | undefined;
   try {
     const parsed = parseGlobals(args);
+    checkLog(parsed.globals);
     globals = parsed.globals;
-    checkLog(globals);
     return await act(globals, parsed.rest, bornMs);
   } catch (error) {
     reportFailure(globals, error);

@@ -51,10 +51,9 @@ function checkPreservedFds(parsed: Parsed): void {
 
 /** Reads the flags and the bundle. @param detached Whether the terminal must go to a console socket. */
 export async function prepareCreation(parsed: Parsed, detached: boolean): Promise<Creation> {
-  const id = checkedId(parsed.rest[0] ?? "");
   checkPreservedFds(parsed);
   const bundle = bundleFolder(wordOf(parsed, "bundle") ?? ".");
-  const config = await bundleConfig(bundle);
+  const config = await bundleConfig(bundle), id = checkedId(parsed.rest[0] ?? "");
   const consoleSocket = wordOf(parsed, "console-socket");
   checkConsole(config.terminal, detached, consoleSocket);
   const streams = config.terminal ? newTerminal() : ownStreams();

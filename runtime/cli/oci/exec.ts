@@ -70,7 +70,6 @@ async function asExecFailure(work: Promise<number>): Promise<number> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof OciError && error.exitCode !== 1) throw error;
     throw new OciError(`exec failed: ${messageOf(error)}`, EXEC_FAILED);
   }
 }
