@@ -90,6 +90,35 @@ Deno.test("kata-runtime config check answers in JSON, with its verdict as status
   await Deno.remove(file);
 });
 
+Deno.test("kata-runtime answers programs in JSON, whatever they ask", async (test) => {
+  const destdir = await Deno.makeTempDir();
+  const asked: Readonly<Record<string, readonly string[]>> = {
+    version: ["version", "ociVersion"],
+    "install --dry-run": ["actions", "notes"],
+    "factory status": ["on", "folder", "wanted", "templates"],
+    env: ["versions", "configuration"],
+    features: ["ociVersionMin", "hooks"],
+  };
+  for (const [line, keys] of Object.entries(asked)) {
+    await test.step(line, async () => {
+      const words = line.split(" ");
+      const place = words[0] === "install" ? ["--destdir", destdir] : [];
+      const flag = words[0] === "features" ? [] : ["--json"];
+      const { code, stdout } = await command([KATA_RUNTIME, ...words, ...place, ...flag]);
+      assertEquals(code, 0);
+      const answer = JSON.parse(stdout);
+      for (const key of keys) assert(key in answer, key);
+    });
+  }
+  for (const line of ["sandboxes --json", "list --json"]) {
+    await test.step(line, async () => {
+      const { stdout } = await command([KATA_RUNTIME, ...line.split(" ")]);
+      assert(Array.isArray(JSON.parse(stdout)));
+    });
+  }
+  await Deno.remove(destdir, { recursive: true });
+});
+
 Deno.test("kata-runtime shows on a terminal that it is at it", async () => {
   using terminal = new TypedTerminal([KATA_RUNTIME, "check"]);
   await terminal.until("looking at this host");
