@@ -81,3 +81,51 @@ Deno.test("what cannot be had is refused by the key's name, and nothing is left"
   }
   assertEquals(await leaks(before), []);
 });
+
+const HUGE = "/proc/sys/vm/nr_hugepages";
+/** Pages of 2 MiB for a VM of 512 MiB. */
+const PAGES = 256;
+
+function meminfo(name: string): number {
+  const text = Deno.readTextFileSync("/proc/meminfo");
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? NaN);
+}
+
+/** Has the kernel keep huge pages; disposing lets it have them back. */
+async function hugePages(): Promise<AsyncDisposable & { readonly enough: boolean }> {
+  const before = await Deno.readTextFile(HUGE);
+  await Deno.writeTextFile(HUGE, `${Number(before) + PAGES}`);
+  const enough = meminfo("HugePages_Free") >= PAGES && meminfo("Hugepagesize") === 2048;
+  return { enough, [Symbol.asyncDispose]: () => Deno.writeTextFile(HUGE, before) };
+}
+
+Deno.test("enable_hugepages: a VM's memory is of the host's huge pages, which it gives back", async (test) => {
+  const before = await snapshot();
+  {
+    await using pages = await hugePages();
+    await using containerd = await Containerd.start();
+    const lines = ["enable_hugepages = true", "default_memory = 512", "default_maxmemory = 512"];
+    const flags = withConfig(["[hypervisor.qemu]", ...lines]);
+    const free = meminfo("HugePages_Free");
+    await test.step({
+      name: "with enough of them (skipped where the kernel has no room for them)",
+      ignore: !pages.enough,
+      fn: async () => {
+        const run = ["run", "-d", "--runtime", SHIM_PATH, ...flags, BUSYBOX, ID, "sleep", "1000"];
+        await containerd.ctrOutput(run);
+        assertNotEquals(meminfo("HugePages_Free"), free);
+        await containerd.ctrOutput(["task", "kill", "-s", "SIGKILL", ID]);
+        await containerd.ctr(["task", "rm", "-f", ID]);
+        await containerd.ctrOutput(["container", "rm", ID]);
+        assertEquals(meminfo("HugePages_Free"), free);
+      },
+    });
+    await test.step("without enough of them it does not start, and says so", async () => {
+      const more = withConfig(["[hypervisor.qemu]", "enable_hugepages = true"]);
+      const { code, stderr } = await containerd.run("poor", ["true"], { flags: more });
+      assertNotEquals(code, 0);
+      assertMatch(stderr, /memory/i);
+    });
+  }
+  assertEquals(await leaks(before), []);
+});
