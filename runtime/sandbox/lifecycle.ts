@@ -130,15 +130,13 @@ export async function createContainer(
   const guest = await sandbox.guest;
   await sandbox.refreshNetwork(guest, signal);
   await sandbox.cpuset.change(sandbox.cgroup, id, resourcesOf(config));
-  const shown = init.show(relayRoot(config));
-  shown.catch(() => {}); // awaited below, unless the guest fails first
   await sandbox.size.change(
     sandbox,
     id,
     resourcesOf(config),
     () => createInGuest(sandbox, guest, request, init, rootfs, signal),
   );
-  await shown;
+  await init.show(relayRoot(config)); // not before: the guest makes mount points that the image lacks
   sandbox.add(container);
   followTermination(sandbox, guest, container, config);
   undo.move();
