@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   }
   becomeSubreaper();
   reaper().adoptOrphans();
-  const guest = new Guest(GUEST_PATHS, timeline);
+  const guest = new Guest(GUEST_PATHS, timeline, options.pipeBytes);
   const listener = await listenGuest(await findChannel(options.transport));
   await serveGuest(guest, listener, options.debugConsole);
   await end();

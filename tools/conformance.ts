@@ -10,6 +10,7 @@ import {
 import { registryImages } from "../tests/conformance/images.ts";
 import { findKit, type Kit, prepareKit } from "../tests/conformance/kit.ts";
 import { furnish, refurnish } from "../tests/conformance/machine.ts";
+import { prepareNerdctl } from "../tests/conformance/nerdctl.ts";
 import { ociCases, runOciValidation } from "../tests/conformance/oci_suite.ts";
 import { makeCertificate, serveRegistry } from "../tests/conformance/registry.ts";
 import {
@@ -149,7 +150,9 @@ function report(outcome: Outcome, text: string): boolean {
 
 async function main(options: Options): Promise<number> {
   if (options.prepare) {
-    const { bin } = await prepareKit(Deno.env.get("GO") ?? "go");
+    const go = Deno.env.get("GO") ?? "go";
+    const { bin } = await prepareKit(go);
+    await prepareNerdctl(go);
     progress(`the suites are in ${bin.replace(/\/bin$/, "")}`);
     return 0;
   }

@@ -11,7 +11,7 @@ import type { AgentPaths } from "./paths.ts";
 import type { ContainerProcess } from "./process.ts";
 import type { StreamPorts } from "./process_io.ts";
 import { SIGKILL } from "./signal_rules.ts";
-import type { StreamTable } from "./stream_table.ts";
+import type { IoTools } from "./process_io.ts";
 import { unifiedResources } from "./spec_rules.ts";
 
 export type ContainerState = "created" | "running" | "paused" | "stopped";
@@ -20,10 +20,9 @@ export type ContainerState = "created" | "running" | "paused" | "stopped";
 const KILL_TIMEOUT_MS = 30_000;
 
 /** What containers share. */
-export interface ContainerTools {
+export interface ContainerTools extends IoTools {
   readonly paths: AgentPaths;
   readonly crun: Crun;
-  readonly streams: StreamTable;
   readonly oom: OomEvents;
 }
 

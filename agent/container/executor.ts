@@ -64,7 +64,7 @@ export class Executor {
     const scratch = await scratchPrefix(this.#tools.paths);
     using undo = new DisposableStack();
     const io = undo.use(
-      await openIo(process.terminal ?? false, ports, this.#tools.streams, scratch),
+      await openIo(process.terminal ?? false, ports, this.#tools, scratch),
     );
     const pid = await this.#exec(process, io, scratch);
     await io.started();

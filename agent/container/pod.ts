@@ -37,9 +37,11 @@ export class Pod {
   readonly #containers = new Map<string, Container | undefined>();
   #hostname = "";
 
-  constructor(readonly paths: AgentPaths) {
+  /** @param pipeBytes See {@linkcode IoTools}. */
+  constructor(readonly paths: AgentPaths, pipeBytes = 0) {
     this.#tools = {
       paths,
+      pipeBytes,
       crun: new Crun(paths),
       streams: this.streams,
       oom: this.oom,
@@ -85,7 +87,7 @@ export class Pod {
     await using undo = new AsyncDisposableStack();
     const scratch = await scratchPrefix(this.paths);
     const terminal = request.spec.process?.terminal ?? false;
-    const io = undo.use(await openIo(terminal, request.ports, this.streams, scratch));
+    const io = undo.use(await openIo(terminal, request.ports, this.#tools, scratch));
     undo.defer(() => removeBundle(bundlePath(this.paths, request.id)));
     undo.defer(() => this.#deleteQuietly(request.id));
     const made = await this.#createInit(request, io);

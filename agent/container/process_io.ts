@@ -28,6 +28,13 @@ const CONSOLE_TIMEOUT_MS = 10_000;
 /** Fewer turns for as many bytes; memory is taken only while bytes are in it. */
 const STREAM_PIPE_BYTES = 1024 * 1024;
 
+/** What the streams of all processes have in common. */
+export interface IoTools {
+  readonly streams: StreamTable;
+  /** Size of a process's pipes in bytes, `agent.container_pipe_size`; 0: the best for how they are read. */
+  readonly pipeBytes: number;
+}
+
 type OutputName = "stdout" | "stderr";
 type HostStreams = { readonly [name in keyof StreamPorts]: Connection | undefined };
 
@@ -132,7 +139,7 @@ interface Ends {
 export async function openIo(
   terminal: boolean,
   ports: StreamPorts,
-  streams: StreamTable,
+  { streams, pipeBytes }: IoTools,
   scratch: string,
 ): Promise<ProcessIo> {
   using undo = new DisposableStack();
@@ -142,7 +149,7 @@ export async function openIo(
   undo.use(release);
   const io = terminal
     ? openTerminal(host, called, `${scratch}.tty`, release)
-    : openPipes(host, called, release);
+    : openPipes(host, { called, pipeBytes }, release);
   undo.move();
   return io;
 }
@@ -178,7 +185,7 @@ function valueOf<T>(result: PromiseSettledResult<T>): T {
 /** @param called The host uses calls: every stream exists. Otherwise those that it did not name are /dev/null. */
 function openPipes(
   host: HostStreams,
-  called: boolean,
+  { called, pipeBytes }: { readonly called: boolean; readonly pipeBytes: number },
   release: DisposableStack,
 ): ProcessIo {
   const fds: ChildFds = {};
@@ -186,7 +193,8 @@ function openPipes(
   const open = (child: number, wanted: boolean): FdStream | undefined => {
     if (!wanted) return undefined;
     const [readEnd, writeEnd] = pipe();
-    if (!called) setPipeSize(readEnd, STREAM_PIPE_BYTES);
+    const bytes = pipeBytes || (called ? 0 : STREAM_PIPE_BYTES);
+    if (bytes > 0) setPipeSize(readEnd, bytes);
     const [theirs, ours] = child === 0 ? [readEnd, writeEnd] : [writeEnd, readEnd];
     fds[child] = childEnds.use(new OwnedFd(theirs)).fd;
     return release.use(new FdStream(ours));

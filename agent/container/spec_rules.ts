@@ -50,11 +50,12 @@ export function guestSpec(spec: OciSpec, context: SpecContext): GuestSpec {
 }
 
 /**
- * crun 1.8 refuses versions after 1.1, as containerd 2.2 and later write them. Within one major number they only add,
- * and what they add the protocol from the host has no field for. Source: runtime-spec, "Releases"; crun's messages.
+ * crun 1.8 refuses versions but 1.0 and 1.1; containerd 2.2 and later write others, and runc takes any. Within one
+ * major number they only add, and what they add the protocol from the host has no field for. Source: runtime-spec,
+ * "Releases"; crun's messages.
  */
 export function knownVersion(version: string): string {
-  return /^1\.([2-9]|[1-9]\d+)\./.test(version) ? "1.1.0" : version;
+  return /^1\.[01]\.\d/.test(version) ? version : "1.1.0";
 }
 
 function invalid(context: SpecContext, what: string): RuntimeError {

@@ -91,11 +91,11 @@ Deno.test("namespacesFor joins the pod's and ignores the host's paths", () => {
   }]);
 });
 
-Deno.test("knownVersion hides a later minor version of the specification, never a major one", () => {
+Deno.test("knownVersion hides from crun every version that it does not know", () => {
   const versions = ["1.0.2-dev", "1.1.0", "1.2.0", "1.3.0+dev", "1.10.1", "2.0.0", ""];
   assertEquals(
     versions.map(knownVersion),
-    ["1.0.2-dev", "1.1.0", "1.1.0", "1.1.0", "1.1.0", "2.0.0", ""],
+    ["1.0.2-dev", ...Array(6).fill("1.1.0")],
   );
 });
 

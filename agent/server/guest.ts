@@ -29,8 +29,9 @@ export class Guest {
   constructor(
     readonly paths: AgentPaths = GUEST_PATHS,
     readonly timeline: Timeline = new Timeline(),
+    pipeBytes = 0,
   ) {
-    this.pod = new Pod(paths);
+    this.pod = new Pod(paths, pipeBytes);
   }
 
   get sandbox(): Sandbox | undefined {

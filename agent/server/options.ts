@@ -11,7 +11,12 @@ export interface AgentOptions {
   readonly hotplugTimeoutMs: number | undefined;
   /** Whether to offer a root shell. The original writes the option without a value. */
   readonly debugConsole: boolean;
+  /** Size of the pipes of processes, in bytes; 0: the agent's own choice. */
+  readonly pipeBytes: number;
 }
+
+/** The largest pipe that the guest's kernel is asked for. */
+const MAX_PIPE_BYTES = 2 ** 30;
 
 /** Kata's names for the levels of its loggers, mapped to ours. */
 const LEVELS: Record<string, LogLevel> = {
@@ -38,7 +43,14 @@ export function parseAgentOptions(commandLine: string): AgentOptions {
     transport: transport === "vsock" || transport === "serial" ? transport : undefined,
     hotplugTimeoutMs: seconds(values.get("hotplug_timeout")),
     debugConsole: values.get("debug_console") === "true",
+    pipeBytes: bytes(values.get("container_pipe_size")),
   };
+}
+
+function bytes(text: string | undefined): number {
+  return text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= MAX_PIPE_BYTES
+    ? Number(text)
+    : 0;
 }
 
 function seconds(text: string | undefined): number | undefined {

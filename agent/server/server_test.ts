@@ -17,12 +17,14 @@ Deno.test("parseAgentOptions reads Kata's names and ignores the rest", () => {
     transport: "serial",
     hotplugTimeoutMs: 20_000,
     debugConsole: false,
+    pipeBytes: 0,
   });
   const defaults = {
     logLevel: "info" as const,
     transport: undefined,
     hotplugTimeoutMs: undefined,
     debugConsole: false,
+    pipeBytes: 0,
   };
   assertEquals(
     parseAgentOptions("agent.log=constructor agent.transport=tcp agent.hotplug_timeout=-1"),
@@ -79,4 +81,7 @@ Deno.test("parseAgentOptions takes a debug console with and without a value", ()
   assertEquals(parseAgentOptions("agent.debug_console").debugConsole, true);
   assertEquals(parseAgentOptions("agent.debug_console=true").debugConsole, true);
   assertEquals(parseAgentOptions("agent.debug_console=false").debugConsole, false);
+  const size = (value: string): number =>
+    parseAgentOptions(`agent.container_pipe_size=${value}`).pipeBytes;
+  assertEquals(["8192", "-1", "1e6", "9999999999", ""].map(size), [8192, 0, 0, 0, 0]);
 });

@@ -9,6 +9,7 @@ import { templateKey } from "../factory/template_key.ts";
 import type { TemplateManifest } from "../factory/template_manifest.ts";
 import { TemplateStore } from "../factory/template_store.ts";
 import { spawnMaker } from "../factory/maker.ts";
+import { withProgress } from "./progress.ts";
 import { createHypervisor } from "../hypervisor/drivers.ts";
 import { recentFailure } from "../sandbox/spare_failure.ts";
 import { endSpare, listSpares } from "../sandbox/spare_record.ts";
@@ -22,18 +23,19 @@ const BUILD_MS = 15 * 60 * 1000;
 const NICE = 10;
 const BYTES_PER_MIB = 1024 * 1024, BLOCK_BYTES = 512;
 
-const USAGE = "factory init|destroy|status [--config FILE]";
+const USAGE = "factory init|destroy|status [--config FILE] [--json]";
 
 /** `kata-runtime factory`: makes, removes and describes VM templates. */
 export async function factory(args: readonly string[], path?: string): Promise<string> {
-  const [action, ...rest] = args;
+  const [action, ...words] = args;
+  const rest = words.filter((word) => word !== "--json"), asJson = rest.length < words.length;
   switch (action) {
     case "init":
-      return await init(configOf(rest, path));
+      return await init(configOf(rest, path), asJson);
     case "destroy":
-      return await destroy(configOf(rest, path));
+      return await destroy(configOf(rest, path), asJson);
     case "status":
-      return await status(configOf(rest, path));
+      return await status(configOf(rest, path), asJson);
     case "build":
       return await buildInBackground();
     case "spare":
@@ -50,13 +52,17 @@ function configOf(args: readonly string[], path: string | undefined): RuntimeCon
   throw new RuntimeError(Code.InvalidArgument, `Usage: kata-runtime ${USAGE}`);
 }
 
-async function init(config: RuntimeConfig): Promise<string> {
-  const built = await build(config);
+async function init(config: RuntimeConfig, asJson: boolean): Promise<string> {
+  const built = await withProgress("building the template", () => build(config));
   if (built === undefined) {
     throw new RuntimeError(Code.FailedPrecondition, "Another process builds a template just now");
   }
   await wantSpares(config);
-  return `${describe(built)}\n`;
+  return asJson ? jsonText(built) : `${describe(built)}\n`;
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 /** @returns The template, old or new; `undefined` where another process is at it. */
@@ -74,7 +80,7 @@ async function build(config: RuntimeConfig): Promise<TemplateManifest | undefine
   return await buildTemplate(store, { hypervisor, spec, key }, AbortSignal.timeout(BUILD_MS));
 }
 
-async function destroy(config: RuntimeConfig): Promise<string> {
+async function destroy(config: RuntimeConfig, asJson: boolean): Promise<string> {
   const store = new TemplateStore(config.factory.templatePath);
   using lock = store.lock();
   if (!lock) {
@@ -82,25 +88,30 @@ async function destroy(config: RuntimeConfig): Promise<string> {
   }
   const keys = await store.clear();
   for (const spare of await listSpares()) await endSpare(spare);
+  if (asJson) return jsonText({ removed: keys });
   return `removed ${keys.length === 1 ? "one template" : `${keys.length} templates`}\n`;
 }
 
-async function status(config: RuntimeConfig): Promise<string> {
+async function status(config: RuntimeConfig, asJson: boolean): Promise<string> {
   const { hypervisor: settings, factory } = config;
   const store = new TemplateStore(factory.templatePath);
   const hypervisor = createHypervisor(settings), spec = templateSpec(config);
   const why = whyNotCloned(config, hypervisor, { spec, base: spec });
   const { key, about } = await templateKey(settings, spec, VERSION);
-  const lines = (await store.list()).map((one) =>
-    `${one.key === key ? "current" : "other  "}  ${describe(one)}`
-  );
-  const failure = await store.recentFailure(key), spareFailure = recentFailure();
+  const all = await store.list(), failure = await store.recentFailure(key);
+  const spares = (await listSpares()).map(({ key }) => key), spareFailure = recentFailure();
+  if (asJson) {
+    const on = why === undefined, folder = factory.templatePath;
+    const wanted = { key, about };
+    return jsonText({ on, why, folder, wanted, templates: all, failure, spares, spareFailure });
+  }
+  const lines = all.map((one) => `${one.key === key ? "current" : "other  "}  ${describe(one)}`);
   return [
     `templates  ${why === undefined ? `on, in ${factory.templatePath}` : `off: ${why}`}`,
     `wanted     ${key}  ${about}`,
     ...lines,
     ...(failure === undefined ? [] : [`failed     ${failure}`]),
-    `spare VMs  ${(await listSpares()).length} of ${factory.vmCacheNumber}`,
+    `spare VMs  ${spares.length} of ${factory.vmCacheNumber}`,
     ...(spareFailure === undefined ? [] : [`failed     ${spareFailure}`]),
     "",
   ].join("\n");

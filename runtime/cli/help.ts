@@ -9,8 +9,8 @@ const GLOBALS = `Options before the command:
   --debug               log debug messages
   --systemd-cgroup      accepted; the guest has cgroups of its own
 
-Exit status: 0 after success, 1 after a failure, 3 for a command that does not exist; exec and run end with the
-status of the process, exec with 255 when it cannot be started.
+Exit status: 0 after success, 1 after a failure, 3 for a command that does not exist, 141 when nobody reads the
+answer; kata-runtime help COMMAND says what else a command ends with.
 `;
 
 function lines(kind: Verb["kind"]): string {
@@ -32,5 +32,11 @@ ${GLOBALS}`;
   }
   const verb = VERBS[name];
   if (!verb) throw new OciError(`No help topic for '${name}'`, 3);
-  return `Usage: kata-runtime ${verb.usage}\n\n${verb.summary}.\n`;
+  const more = verb.statuses ? `; ${verb.statuses}` : "";
+  return `Usage: kata-runtime ${verb.usage}
+
+${verb.summary}.
+
+Exit status: 0 after success, 1 after a failure${more}.
+`;
 }

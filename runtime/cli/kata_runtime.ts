@@ -1,13 +1,16 @@
 import { helpText } from "./help.ts";
 import { type Globals, parseGlobals } from "./oci/globals.ts";
-import { reportFailure } from "./oci/report.ts";
+import { checkLog, reportFailure } from "./oci/report.ts";
 import { OciError } from "./oci/oci_error.ts";
 import { VERBS } from "./verbs.ts";
 
 /** The status after a failure whose verb has none of its own. */
 const FAILED = 1;
 
-/** Writes all of the text to stdout. @returns 0, or 1 when nobody reads it. @throws It cannot be written. */
+/** 128 + SIGPIPE: the status of a program whose output nobody reads, as shells show it. */
+const UNREAD = 141;
+
+/** Writes all of the text to stdout. @returns 0, or 141 when nobody reads it. @throws It cannot be written. */
 // deno-lint-ignore require-await -- what it throws is to reject
 export async function print(text: string): Promise<number> {
   let bytes = new TextEncoder().encode(text);
@@ -15,7 +18,7 @@ export async function print(text: string): Promise<number> {
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
     return 0;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return FAILED;
+    if (error instanceof Deno.errors.BrokenPipe) return UNREAD;
     throw error;
   }
 }
@@ -38,6 +41,7 @@ export async function runtimeMain(args: readonly string[], bornMs: number): Prom
   let globals: Globals | undefined;
   try {
     const parsed = parseGlobals(args);
+    checkLog(parsed.globals);
     globals = parsed.globals;
     return await act(globals, parsed.rest, bornMs);
   } catch (error) {

@@ -6,7 +6,7 @@ export interface Call {
   readonly args: readonly string[];
   /** When this process began, on the monotonic clock. */
   readonly bornMs: number;
-  /** Writes to stdout. @returns 0, or 1 when nobody reads it. */
+  /** Writes to stdout. @returns 0, or another exit status when nobody reads it. */
   readonly print: (text: string) => Promise<number>;
 }
 
@@ -14,19 +14,25 @@ export interface Call {
 export interface Verb {
   readonly usage: string;
   readonly summary: string;
+  /** What it ends with beyond 0 after success and 1 after a failure. */
+  readonly statuses?: string;
   /** Whose it is: OCI engines call the first kind, people the second, nobody but the program itself the third. */
   readonly kind: "oci" | "operator" | "internal";
   /** Loads the verb's code and runs it. @returns What to print, or the exit status. */
   readonly run: (call: Call) => Promise<string | number>;
 }
 
-function oci(usage: string, summary: string, run: Verb["run"]): Verb {
-  return { usage, summary, kind: "oci", run };
+function oci(usage: string, summary: string, run: Verb["run"], statuses?: string): Verb {
+  return { usage, summary, kind: "oci", run, ...(statuses && { statuses }) };
 }
 
-function operator(usage: string, summary: string, run: Verb["run"]): Verb {
-  return { usage, summary, kind: "operator", run };
+function operator(usage: string, summary: string, run: Verb["run"], statuses?: string): Verb {
+  return { usage, summary, kind: "operator", run, ...(statuses && { statuses }) };
 }
+
+const PROCESS_STATUS =
+  "that of the process, 128 and the number of the signal that ended it; 255 when nobody knows";
+const USAGE_STATUS = "2 for words that make no sense";
 
 const OCI: Readonly<Record<string, Verb>> = {
   create: oci(
@@ -43,6 +49,7 @@ const OCI: Readonly<Record<string, Verb>> = {
     "run [--detach] [--keep] [--bundle DIR] [--pid-file FILE] ID",
     "Create and start a container, wait for its end and delete it",
     async ({ globals, args }) => (await import("./oci/run.ts")).run(globals, args),
+    PROCESS_STATUS,
   ),
   state: oci(
     "state ID",
@@ -61,6 +68,7 @@ const OCI: Readonly<Record<string, Verb>> = {
       args.length === 1 && !args[0]?.startsWith("-")
         ? await (await import("./console.ts")).debugConsole(args[0] ?? "")
         : await (await import("./oci/exec.ts")).exec(globals, args),
+    `${PROCESS_STATUS}, or when it cannot be started`,
   ),
   kill: oci(
     "kill [--all] ID [SIGNAL]",
@@ -106,7 +114,7 @@ const OCI: Readonly<Record<string, Verb>> = {
   features: oci(
     "features",
     "Show what this runtime can do, as JSON",
-    async () => (await import("./oci/features.ts")).features(),
+    async ({ args }) => (await import("./oci/features.ts")).features(args),
   ),
 };
 
@@ -121,6 +129,7 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     "Say what this host can do, and what to do about the rest",
     async ({ globals, args, print }) =>
       (await import("./check/check.ts")).check(globals, args, print),
+    "1 when no container can run here; with --strict, 2 when they run with less",
   ),
   env: operator(
     "env [--json]",
@@ -128,17 +137,18 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     async ({ globals, args }) => (await import("./env.ts")).env(globals, args),
   ),
   config: operator(
-    "config check [FILE]",
+    "config check [--json] [FILE]",
     "Say whether a configuration can be used",
-    async ({ globals, args }) => (await import("./config.ts")).config(globals, args),
+    async ({ globals, args, print }) => (await import("./config.ts")).config(globals, args, print),
+    `1 when it cannot; ${USAGE_STATUS}`,
   ),
   install: operator(
-    "install [--prefix DIR] [--destdir DIR] [--dry-run]",
+    "install [--prefix DIR] [--destdir DIR] [--dry-run] [--json]",
     "Put programs, guest and configuration in place, and tell engines",
     async ({ args }) => (await import("./install/install.ts")).install(args),
   ),
   uninstall: operator(
-    "uninstall [--prefix DIR] [--destdir DIR] [--dry-run]",
+    "uninstall [--prefix DIR] [--destdir DIR] [--dry-run] [--json]",
     "Leave every file as it was before install",
     async ({ args }) => (await import("./install/install.ts")).uninstall(args),
   ),
@@ -146,16 +156,19 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     "direct-volume add PATH JSON | remove PATH | stats PATH | resize PATH BYTES",
     "Note volumes that the guest mounts instead of the host, show their use, or have them grow",
     async ({ args }) => (await import("./direct_volume.ts")).directVolume(args),
+    USAGE_STATUS,
   ),
   completion: operator(
     "completion bash|zsh|fish",
     "Print a script that completes commands in a shell",
     async ({ args }) => (await import("./completion.ts")).completion(args),
+    USAGE_STATUS,
   ),
   metrics: operator(
     "metrics SANDBOX",
     "Show figures of a sandbox's processes and guest, in Prometheus' text format",
     async ({ args }) => (await import("./metrics.ts")).metrics(args),
+    USAGE_STATUS,
   ),
   "agent-ctl": operator(
     "agent-ctl [--protocol ttrpc|grpc] [--timeout MS] SANDBOX METHOD [JSON|-]",
@@ -163,7 +176,7 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     async ({ args }) => (await import("./agent_ctl.ts")).agentCtl(args),
   ),
   factory: operator(
-    "factory init|destroy|status [--config FILE]",
+    "factory init|destroy|status [--config FILE] [--json]",
     "Build, remove or describe VM templates, from which VMs are cloned",
     async ({ globals, args }) => (await import("./factory.ts")).factory(args, globals.config),
   ),
@@ -176,11 +189,12 @@ const OPERATOR: Readonly<Record<string, Verb>> = {
     "help [COMMAND]",
     "Show this text",
     async ({ args }) => (await import("./help.ts")).helpText(args[0]),
+    "3 for a command that does not exist",
   ),
   version: operator(
-    "version",
+    "version [--json]",
     "Show the version",
-    async () => (await import("./version.ts")).versionText(),
+    async ({ args }) => (await import("./version.ts")).versionText(args),
   ),
 };
 

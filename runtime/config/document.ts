@@ -1,5 +1,5 @@
 import { type Key, type Section, type Supported, type Value, VMM_NAMES } from "./schema/key.ts";
-import { vmmsWithout } from "./pending.ts";
+import { PENDING, whyRefused } from "./pending.ts";
 import { SCHEMA } from "./schema/schema.ts";
 import { tomlValue } from "./toml_text.ts";
 
@@ -88,10 +88,10 @@ function limits(key: Supported<Value>): string {
 }
 
 function pendingText(section: string, name: string): string {
-  const vmms = vmmsWithout(`${section}.${name}`);
-  if (vmms.length === 0) return "";
-  const where = vmms === VMM_NAMES ? "" : ` with ${vmms.join(" and ")}`;
-  return `No effect${where} in this release; setting it is answered by a warning.`;
+  const id = `${section}.${name}`;
+  if (PENDING.has(id)) return "No effect in this release; setting it is answered by a warning.";
+  return VMM_NAMES.map((vmm) => [vmm, whyRefused(id, vmm)] as const)
+    .flatMap(([vmm, reason]) => reason ? [`Refused with ${vmm}: ${reason}.`] : []).join(" ");
 }
 
 function refusedText(keys: readonly (readonly [string, Key])[]): string {

@@ -2,7 +2,7 @@ import { Code, RuntimeError } from "../../common/base/errors.ts";
 import { pathProblem, quoted, sameValue } from "./check.ts";
 import type { AgentConfig, HypervisorConfig, RuntimeConfig } from "./config.ts";
 import { deepFreeze } from "./freeze.ts";
-import { vmmsWithout } from "./pending.ts";
+import { PENDING, whyRefused } from "./pending.ts";
 import { type Document, readDocument, type Setting } from "./read.ts";
 import { fillAssets, type Surroundings, surroundings } from "./resolve.ts";
 import { firstConfigFile } from "./config_file.ts";
@@ -65,6 +65,7 @@ export function buildConfig(sources: readonly Source[], around: Surroundings): R
     ),
   );
   checkPaths(chosen);
+  refuseLacking(chosen, vmm);
   const hypervisor = sectionValues<typeof HYPERVISOR>("hypervisor", HYPERVISOR, chosen, vmm);
   return deepFreeze<RuntimeConfig>({
     sources: sources.map(({ name }) => name),
@@ -137,9 +138,18 @@ function checkPaths(chosen: Chosen): void {
   }
 }
 
+/** @throws {RuntimeError} A key is set that this VMM cannot give its effect. */
+function refuseLacking(chosen: Chosen, vmm: VmmName): void {
+  for (const [id, { key, spec, value, origin }] of chosen) {
+    const reason = whyRefused(id, vmm);
+    if (reason === undefined || sameValue(defaultOf(spec, vmm), value)) continue;
+    throw fault(origin, `${key} is refused in [hypervisor.${vmm}]: ${reason}`);
+  }
+}
+
 function warningsOf(chosen: Chosen, vmm: VmmName): string[] {
   const idle = [...chosen].filter(([id, { spec, value }]) =>
-    vmmsWithout(id).includes(vmm) && !sameValue(spec.default, value)
+    PENDING.has(id) && !sameValue(defaultOf(spec, vmm), value)
   );
   return idle.map(([, { key, origin }]) =>
     `${placeOf(origin)}: ${key} has no effect in this release`

@@ -210,9 +210,20 @@ Deno.test("requireAssets names what is missing", () => {
 
 Deno.test("loadConfig warns of a key without an effect in this release, with its place", () => {
   const { warnings } = load(
-    "[hypervisor.qemu]\nenable_debug = true\n[factory]\nvm_cache_number = 3\ntemplate_path = '/run/vc/vm/template'",
+    "[hypervisor.qemu]\nenable_debug = true\n[agent.kata]\nenable_tracing = true",
   );
-  assertEquals(warnings, ['"/etc/x.toml" line 4: vm_cache_number has no effect in this release']);
+  assertEquals(warnings, ['"/etc/x.toml" line 4: enable_tracing has no effect in this release']);
+});
+
+Deno.test("loadConfig refuses by name what a VMM cannot do, and takes it at its default", () => {
+  for (const key of ["rootless", "enable_mem_prealloc"]) {
+    assertEquals(load(`[hypervisor.firecracker]\n${key} = false`).warnings, []);
+    assertStringIncludes(
+      complaint(`[hypervisor.firecracker]\n${key} = true`),
+      `line 2: ${key} is refused in [hypervisor.firecracker]: `,
+    );
+    assertEquals(load(`[hypervisor.qemu]\n${key} = true`).warnings, []);
+  }
 });
 
 Deno.test("loadConfig refuses names that would reach the prototype of all objects", () => {

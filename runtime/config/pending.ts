@@ -1,4 +1,4 @@
-import { VMM_NAMES, type VmmName } from "./schema/key.ts";
+import type { VmmName } from "./schema/key.ts";
 
 /**
  * Keys that are read and checked but have no effect in this release: setting one is answered by a warning. The
@@ -12,45 +12,37 @@ export const PENDING: ReadonlySet<string> = new Set([
       "disable_image_nvdimm",
     ],
     ...["jailer_path"],
-    ...[
-      "overhead_vcpus",
-      "overhead_memory",
-    ],
-    ...["indep_iothreads", "disk_rate_limiter_bw_max_rate", "disk_rate_limiter_bw_one_time_burst"],
-    ...[
-      "disk_rate_limiter_ops_max_rate",
-      "disk_rate_limiter_ops_one_time_burst",
-    ],
-    ...["net_rate_limiter_bw_max_rate", "net_rate_limiter_bw_one_time_burst"],
-    ...["net_rate_limiter_ops_max_rate", "net_rate_limiter_ops_one_time_burst", "default_bridges"],
-  ]),
-  ...within("factory", [
-    "vm_cache_number",
-    "vm_cache_endpoint",
   ]),
   ...within("agent", [
     "enable_tracing",
-    "protocol",
-    "container_pipe_size",
   ]),
   ...within("runtime", [
-    ...[
-      "sandbox_bind_mounts",
-    ],
     ...["enable_tracing", "jaeger_endpoint", "jaeger_user", "jaeger_password"],
   ]),
 ]);
 
-/** Keys that only these VMMs' drivers give no effect. */
-const PENDING_FOR: Readonly<Record<string, readonly VmmName[]>> = {
-  "hypervisor.firmware": ["clh"],
-  "hypervisor.rootless": ["clh", "firecracker"],
-  "hypervisor.enable_mem_prealloc": ["firecracker"],
+/** A key that some VMMs cannot give its effect, and why. */
+interface Lacking {
+  readonly vmms: readonly VmmName[];
+  readonly reason: string;
+}
+
+const LACKING: Readonly<Record<string, Lacking>> = {
+  "hypervisor.rootless": {
+    vmms: ["clh", "firecracker"],
+    reason: "this VMM cannot give up root once it has its files",
+  },
+  "hypervisor.firmware": { vmms: ["clh"], reason: "its kernel is started without any" },
+  "hypervisor.enable_mem_prealloc": {
+    vmms: ["firecracker"],
+    reason: "Firecracker takes memory as the guest touches it",
+  },
 };
 
-/** The VMMs with which a key has no effect; all when it is in {@linkcode PENDING}. */
-export function vmmsWithout(id: string): readonly VmmName[] {
-  return PENDING.has(id) ? VMM_NAMES : PENDING_FOR[id] ?? [];
+/** Why a key is refused with a VMM when it is set to anything but its default. */
+export function whyRefused(id: string, vmm: VmmName): string | undefined {
+  const lacking = LACKING[id];
+  return lacking?.vmms.includes(vmm) ? lacking.reason : undefined;
 }
 
 function within(section: string, keys: readonly string[]): string[] {

@@ -78,7 +78,7 @@ function needsVsockDevice(vmm: VmmName, { transport }: Assets): boolean {
 }
 
 /** Where distributions put virtiofsd. */
-const VIRTIOFSD = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+export const VIRTIOFSD = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
 
 /** First of these programs that exists: beside ours, on PATH, or at its own absolute path. */
 function find(names: readonly string[], { binaryDir, searchPath }: Surroundings): string {

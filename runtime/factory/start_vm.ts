@@ -42,6 +42,7 @@ export function whyNotCloned(
   if (!factory.enableTemplate) return "enable_template is off";
   if (settings.transport === "hybrid-vsock") return NEEDS_SHARED_MEMORY;
   if (settings.enableMemPrealloc) return "enable_mem_prealloc wants all memory at once";
+  if (settings.enableHugepages) return "enable_hugepages wants memory of another kind";
   if (!capabilities.template) return `${name} as it is set up here cannot clone VMs`;
   const { born, plugged } = parted(spec);
   const resizable = !runtime.staticSandboxResourceMgmt && capabilities.resize && spec.memorySlots;

@@ -3,7 +3,7 @@ import type { StorageSchema } from "../../common/protocol/gen/kata/agent_pb.ts";
 import { type AgentLink, STREAMS_FEATURE } from "../agent_client/agent_link.ts";
 import { guestTime } from "../agent_client/guest_clock.ts";
 import type { Connection } from "../../common/protocol/transport/connection.ts";
-import { WARM_UP_ID, warmUpContainer } from "./warm_up_container.ts";
+import { type StreamPorts, WARM_UP_ID, warmUpContainer } from "./warm_up_container.ts";
 
 /** How long a step may take on a busy host with an emulated guest. */
 const STEP_MS = 300_000;
@@ -34,8 +34,8 @@ export async function warmUp(
   const streams = agentDetails?.extraFeatures.includes(STREAMS_FEATURE)
     ? await openStreams(openStream, signal)
     : [];
-  const container = warmUpContainer(shares, agentDetails?.supportsSeccomp ?? false);
-  await agent.createContainer({ ...container, ...portsOf(streams) }, options);
+  const seccomp = agentDetails?.supportsSeccomp ?? false;
+  await agent.createContainer(warmUpContainer(shares, portsOf(streams), seccomp), options);
   await agent.startContainer({ containerId: WARM_UP_ID }, options);
   await Promise.all(streams.map(readAll));
   await agent.waitProcess({ containerId: WARM_UP_ID }, options);
@@ -51,7 +51,7 @@ async function openStreams(
   return await Promise.all(numbers.map((number) => open(number, signal)));
 }
 
-function portsOf({ length }: readonly Connection[]): Record<string, number> {
+function portsOf({ length }: readonly Connection[]): StreamPorts {
   if (length === 0) return {};
   return { stdinPort: FIRST_STREAM, stdoutPort: FIRST_STREAM + 1, stderrPort: FIRST_STREAM + 2 };
 }

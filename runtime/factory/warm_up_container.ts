@@ -1,5 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { StorageSchema } from "../../common/protocol/gen/kata/agent_pb.ts";
+import type {
+  CreateContainerRequestSchema,
+  StorageSchema,
+} from "../../common/protocol/gen/kata/agent_pb.ts";
 
 /** Its id. */
 export const WARM_UP_ID = "kata-warm-up";
@@ -7,6 +10,13 @@ export const WARM_UP_ID = "kata-warm-up";
 const ROOT = "/run/kata-agent/warm-up";
 
 type Storage = MessageInitShape<typeof StorageSchema>;
+
+/** The connections of its streams; none: it has none. */
+export interface StreamPorts {
+  readonly stdinPort?: number;
+  readonly stdoutPort?: number;
+  readonly stderrPort?: number;
+}
 
 const OVERLAY: Storage = {
   driver: "overlayfs",
@@ -70,11 +80,16 @@ const SECCOMP = {
 };
 
 /** A container like those that engines ask for, which prints a line. */
-export function warmUpContainer(shares: readonly Storage[], seccomp: boolean) {
+export function warmUpContainer(
+  shares: readonly Storage[],
+  ports: StreamPorts,
+  seccomp: boolean,
+): MessageInitShape<typeof CreateContainerRequestSchema> {
   const mounted = shares.map((share, at) => ({ ...share, mountPoint: `${ROOT}.share${at}` }));
   const sets = { Bounding: CAPABILITIES, Effective: CAPABILITIES, Permitted: CAPABILITIES };
   return {
     containerId: WARM_UP_ID,
+    ...ports,
     storages: [OVERLAY, ...mounted],
     OCI: {
       Version: "1.1.0",

@@ -5,6 +5,7 @@ import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { QemuDriver } from "./qemu/driver.ts";
+import type { RateLimit } from "./rate_limiter.ts";
 import type { DiskOptions } from "./qemu/options.ts";
 import { MAX_ROOT_PORTS } from "./qemu/device_arguments.ts";
 import { diskPorts } from "./qemu/disk.ts";
@@ -111,7 +112,18 @@ function diskOptions(config: HypervisorConfig): DiskOptions {
     queues: config.numQueues,
     queueSize: config.queueSize,
     iothread: config.enableIothreads,
+    iothreads: independentThreads(config),
   };
+}
+
+/** @throws {RuntimeError} Unimplemented: disks that share a controller share its thread; names the key. */
+function independentThreads({ indepIothreads, blockDeviceDriver }: HypervisorConfig): number {
+  if (indepIothreads === 0 || blockDeviceDriver === "virtio-blk") return indepIothreads;
+  throw new RuntimeError(
+    Code.Unimplemented,
+    `indep_iothreads = ${indepIothreads}: with block_device_driver = "${blockDeviceDriver}" all disks are behind ` +
+      `one controller (use "virtio-blk", or enable_iothreads)`,
+  );
 }
 
 function cloudHypervisor(config: HypervisorConfig): Hypervisor {
@@ -124,6 +136,13 @@ function cloudHypervisor(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     hugepages: config.enableHugepages,
     logLevel: config.hypervisorLoglevel,
+    diskLimit: diskLimit(config),
+    netLimit: {
+      bandwidth: config.netRateLimiterBwMaxRate,
+      bandwidthBurst: config.netRateLimiterBwOneTimeBurst,
+      operations: config.netRateLimiterOpsMaxRate,
+      operationsBurst: config.netRateLimiterOpsOneTimeBurst,
+    },
   });
 }
 
@@ -144,5 +163,15 @@ function firecracker(config: HypervisorConfig): Hypervisor {
     hugepages: config.enableHugepages,
     rxMaxRate: config.rxRateLimiterMaxRate,
     txMaxRate: config.txRateLimiterMaxRate,
+    diskLimit: diskLimit(config),
   });
+}
+
+function diskLimit(config: HypervisorConfig): RateLimit {
+  return {
+    bandwidth: config.diskRateLimiterBwMaxRate,
+    bandwidthBurst: config.diskRateLimiterBwOneTimeBurst,
+    operations: config.diskRateLimiterOpsMaxRate,
+    operationsBurst: config.diskRateLimiterOpsOneTimeBurst,
+  };
 }

@@ -39,24 +39,19 @@ function optional<K extends string>(
 
 function companionOf({ pid, channel }: Attachment): {
   companion: NonNullable<ProcessIo["companion"]>;
-  relay: () => Relay | undefined;
   drop: () => void;
 } {
   const stream = new FdStream(channel);
-  let relay: Relay | undefined;
+  let adopted = false;
   return {
-    companion: (onSignal) => relay = Relay.adopt(pid, stream, onSignal),
-    relay: () => relay,
+    companion: (onSignal) => {
+      adopted = true;
+      return Relay.adopt(pid, stream, onSignal);
+    },
     drop: () => {
-      if (relay === undefined) stream.close(); // it ends by itself then
+      if (!adopted) stream.close(); // it ends by itself then
     },
   };
-}
-
-/** The host's ends of a process whose streams and relay the command line has brought along. */
-export interface AttachedIo extends ProcessIo {
-  /** The relay, once the process has taken it. */
-  readonly relay: () => Relay | undefined;
 }
 
 function streamsOf(
@@ -86,9 +81,12 @@ function streamsOf(
   return { stdin, stdout, terminalSize, all: [stdin, stdout] };
 }
 
-/** Makes them; the attachment's descriptors are used up. */
-export function attachedIo(attachment: Attachment): AttachedIo {
-  const { companion, relay, drop } = companionOf(attachment);
+/**
+ * The host's ends of a process whose streams and relay the command line has brought along; the attachment's descriptors
+ * are used up.
+ */
+export function attachedIo(attachment: Attachment): ProcessIo {
+  const { companion, drop } = companionOf(attachment);
   const { all, ...streams } = streamsOf(attachment);
   const closeStreams = (): void => {
     for (const stream of all) stream.close();
@@ -97,7 +95,6 @@ export function attachedIo(attachment: Attachment): AttachedIo {
     ...streams,
     pid: attachment.pid,
     companion,
-    relay,
     begin: () => {},
     closeStdin: () => {
       if (streams.stdin instanceof FdStream) streams.stdin.close();

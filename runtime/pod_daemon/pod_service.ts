@@ -3,13 +3,10 @@ import { log } from "../../common/base/log.ts";
 import { SIGNALS } from "../../common/linux/process.ts";
 import type { CreateTaskRequest, Task } from "../../common/protocol/gen/containerd/task_pb.ts";
 import type { ServiceImpl } from "../../common/protocol/ttrpc/service.ts";
-import { type BundleConfig, isObject, type Json, type JsonObject } from "../sandbox/bundle.ts";
-import type { RelayRoot } from "../sandbox/relay.ts";
 import { killTask } from "../shim/task_control.ts";
 import type { TaskHost } from "../shim/task_host.ts";
 import { taskService } from "../shim/task_service.ts";
 import { exitFields, type TaskWatcher } from "../shim/task_events.ts";
-import type { AttachedIo } from "./attached_io.ts";
 import type { Attachments } from "./attachments.ts";
 import type { PodContainers } from "./pod_containers.ts";
 
@@ -19,31 +16,6 @@ export interface PodServiceParts {
   readonly watcher: TaskWatcher;
   readonly attachments: Attachments;
   readonly containers: PodContainers;
-}
-
-/** Folders that the guest's kernel fills: nothing of the host's belongs there. */
-const KERNEL_FOLDERS = /^\/(proc|sys|dev)(\/|$)/;
-
-function strings(value: Json | undefined): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
-}
-
-function volume({ type, options, source, destination }: JsonObject): RelayRoot["mounts"] {
-  const bind = type === "bind" || strings(options).some((word) => /^r?bind$/.test(word));
-  if (!bind || typeof source !== "string" || typeof destination !== "string") return [];
-  return KERNEL_FOLDERS.test(destination) ? [] : [{ source, destination }];
-}
-
-/** What engines shall see of a container's files in its relay's mount namespace. */
-export function relayRoot({ rootPath, json }: BundleConfig): RelayRoot {
-  const mounts = Array.isArray(json.mounts) ? json.mounts.filter(isObject) : [];
-  return { path: rootPath, mounts: mounts.flatMap(volume) };
-}
-
-/** Lets engines see the container's files, as they would otherwise change the host's. */
-async function showRoot(host: TaskHost, id: string, config: BundleConfig): Promise<void> {
-  const { init } = host.container(id);
-  await (init.io as AttachedIo).relay()?.enter(relayRoot(config)); // all of this daemon's processes have such streams
 }
 
 /** Ends a container of which the command line will not hear. */
@@ -60,14 +32,8 @@ async function createContainer(
   signal: AbortSignal,
 ): Promise<number> {
   const { id, bundle } = request;
-  const config = await containers.prepare(
-    id,
-    bundle,
-    attachments.pidOf({ containerId: id, execId: "" }),
-  );
-  const pid = await host.create(request, signal);
-  await showRoot(host, id, config);
-  return pid;
+  await containers.prepare(id, bundle, attachments.pidOf({ containerId: id, execId: "" }));
+  return await host.create(request, signal);
 }
 
 /** The Task service as the command line calls it: streams and relays come beforehand, by {@linkcode Attachments}. */

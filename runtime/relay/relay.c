@@ -12,7 +12,7 @@
  *   6  the PID namespace and
  *   7  the mount namespace of another relay, to join
  *
- * The variable RELAY_NETNS asks for a new network namespace.
+ * The variable RELAY_NETNS asks for a new network namespace, RELAY_MOUNTS for a mount namespace without a PID namespace.
  *
  * From the server: 'E' and a byte, the status to end with; or 'R', four bytes of length and that many bytes: a root
  * file system's path, then pairs of source and destination, each ended by NUL. It makes them its own root and mounts,
@@ -115,11 +115,19 @@ static int join_network(void)
     return unshare(CLONE_NEWNET) != 0 ? -1 : bring_up_loopback();
 }
 
+static int own_pids;
+
+static int separate_mounts(void)
+{
+    return unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_REC | MS_SLAVE, NULL) != 0 ? -1 : 0;
+}
+
 /* Namespaces of its own for processes and mounts: the child lives in them, and this process ends. */
 static int separate(void)
 {
     if (!is_open(REPORT))
-        return 0;
+        return getenv("RELAY_MOUNTS") == NULL ? 0 : separate_mounts();
+    own_pids = 1;
     int joins = is_open(PIDNS) && is_open(MNTNS);
     if (joins ? join(PIDNS, CLONE_NEWPID) || join(MNTNS, CLONE_NEWNS) : unshare(CLONE_NEWPID | CLONE_NEWNS))
         return -1;
@@ -162,7 +170,8 @@ static int enter_root(const char *text, size_t length)
     int root = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return -1;
-    mount_inside(root, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    if (own_pids) /* otherwise it would show the host's processes */
+        mount_inside(root, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
     for (const char *source = text + strlen(text) + 1; source < end;) {
         const char *target = source + strlen(source) + 1;
         if (target >= end)

@@ -14,6 +14,7 @@ import { guestSpec } from "./guest_spec.ts";
 import type { ContainerHooks } from "./hooks.ts";
 import { agentKey, Process } from "./process.ts";
 import { KILLED_STATUS, startRelay } from "./process_control.ts";
+import { relayRoot } from "./relay_root.ts";
 import { pidNamespace, type PodRole } from "./pod.ts";
 import type { ProcessIo } from "./process_io.ts";
 import { fetchTerminationLog, terminationFile } from "./termination_log.ts";
@@ -135,6 +136,7 @@ export async function createContainer(
     resourcesOf(config),
     () => createInGuest(sandbox, guest, request, init, rootfs, signal),
   );
+  await init.show(relayRoot(config)); // not before: the guest makes mount points that the image lacks
   sandbox.add(container);
   followTermination(sandbox, guest, container, config);
   undo.move();

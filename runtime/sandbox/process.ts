@@ -1,7 +1,7 @@
 import { Code, RuntimeError } from "../../common/base/errors.ts";
 import type { AgentLink } from "../agent_client/agent_link.ts";
 import type { ProcessIo, TerminalSize } from "./process_io.ts";
-import type { Relay } from "./relay.ts";
+import type { Relay, RelayRoot } from "./relay.ts";
 import type { Exit } from "./state_file.ts";
 import type { ProcessKey, StdioPump } from "./stdio_pump.ts";
 
@@ -75,6 +75,11 @@ export class Process {
   accompany(relay: Relay): void {
     this.#relay = relay;
     if (this.#phase.is === "stopped") void relay.end(this.#phase.exit.status);
+  }
+
+  /** Lets engines see the container's files at its pid, as they would otherwise change the host's. @throws {RuntimeError} */
+  async show(root: RelayRoot): Promise<void> {
+    await this.#relay?.enter(root);
   }
 
   /** @throws {RuntimeError} FailedPrecondition: it was started before. */

@@ -37,8 +37,10 @@ export function startRelay(sandbox: Sandbox, process: Process): void {
       log.warn("Cannot pass a signal on", { process: process.name, reason: messageOf(error) })
     );
   };
+  const shows = process.key.execId === "";
   process.accompany(
-    process.io.companion?.(onSignal) ?? Relay.start({ name: process.name, netnsPath, onSignal }),
+    process.io.companion?.(onSignal) ??
+      Relay.start({ name: process.name, netnsPath, shows, onSignal }),
   );
 }
 

@@ -21,6 +21,8 @@ export interface RelayOptions {
   readonly name: string;
   /** The network namespace to live in; ours when absent. */
   readonly netnsPath?: string | undefined;
+  /** Whether it is to show the container's files, by {@linkcode Relay.enter}. */
+  readonly shows?: boolean;
   /** Told of each signal that somebody sent to the relay's pid: it was meant for the process in the guest. */
   readonly onSignal: (signal: number) => void;
   /** Its program; ours when absent. */
@@ -80,7 +82,7 @@ export class Relay {
 
   /** Starts one; takes half a millisecond and waits for nothing. @throws {RuntimeError} Namespace or program missing. */
   static start(options: RelayOptions): Relay {
-    const { name, netnsPath, onSignal, program = shippedProgram("kata-relay") } = options;
+    const { name, netnsPath, shows, onSignal, program = shippedProgram("kata-relay") } = options;
     using undo = new DisposableStack();
     const [ours, theirs] = socketPair();
     undo.defer(() => close(theirs));
@@ -90,7 +92,7 @@ export class Relay {
     try {
       const pid = spawn({
         argv: [program, name],
-        env: {},
+        env: shows ? { RELAY_MOUNTS: "own" } : {},
         cwd: "/",
         newSession: true,
         fds: { 0: theirs, ...(namespace === undefined ? {} : { [NETNS_FD]: namespace }) },

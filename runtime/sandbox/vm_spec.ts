@@ -26,6 +26,9 @@ export function vmSpecOf(
   const grows = resizable && !runtime.staticSandboxResourceMgmt;
   const kernelParams = hypervisor.kernelParams.split(" ").filter((word) => word !== "");
   if (agent.enableDebug) kernelParams.push("agent.log=debug");
+  if (agent.containerPipeSize > 0) {
+    kernelParams.push(`agent.container_pipe_size=${agent.containerPipeSize}`);
+  }
   if (agent.debugConsoleEnabled) kernelParams.push("agent.debug_console");
   return {
     id: key,

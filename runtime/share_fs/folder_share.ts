@@ -3,6 +3,7 @@ import { mount, MS } from "../../common/linux/mount.ts";
 import type { VmProcess } from "../hypervisor/vm_state.ts";
 import type { Device } from "../hypervisor/device.ts";
 import { checkName, mountName, type ShareLayout, shareLayout, SHARES } from "./layout.ts";
+import { SANDBOX_MOUNTS, type SandboxMount } from "./sandbox_mounts.ts";
 import { GUEST_SHARE, type GuestStorage, type HostMount, type ShareFs } from "./share_fs.ts";
 import { stagedBind, takeDown } from "./staged_bind.ts";
 
@@ -13,6 +14,8 @@ export interface FolderShareOptions {
   readonly sandboxKey: string;
   /** Folder of all shares; tests have their own. */
   readonly base?: string;
+  /** What the guest sees beside its containers' files. */
+  readonly sandboxMounts?: readonly SandboxMount[];
 }
 
 /** Shows bind mounts to the guest through one folder that the VM has as a share. */
@@ -25,11 +28,13 @@ export abstract class FolderShare implements ShareFs {
   readonly #layout: ShareLayout;
   /** Names below `mounts`, by container. */
   readonly #names = new Map<string, Set<string>>();
+  readonly #sandboxMounts: readonly SandboxMount[];
   /** Whether the folder is ours to remove. */
   #prepared = false;
 
   constructor(options: FolderShareOptions) {
     this.#layout = shareLayout(options.base ?? SHARES, options.sandboxKey);
+    this.#sandboxMounts = options.sandboxMounts ?? [];
   }
 
   /** The folder that the VM exports. */
@@ -45,6 +50,7 @@ export abstract class FolderShare implements ShareFs {
       using undo = new DisposableStack();
       undo.defer(() => takeDown(this.#layout.root));
       makeFolders(this.#layout);
+      this.#bindForSandbox();
       undo.move();
       this.#prepared = true;
     });
@@ -93,6 +99,15 @@ export abstract class FolderShare implements ShareFs {
     await later(() => takeDown(this.#layout.root));
     this.#prepared = false;
     this.#names.clear();
+  }
+
+  #bindForSandbox(): void {
+    if (this.#sandboxMounts.length === 0) return;
+    Deno.mkdirSync(`${this.#layout.mounts}/${SANDBOX_MOUNTS}`, { mode: 0o755 });
+    for (const { source, name, readonly } of this.#sandboxMounts) {
+      const how = { recursive: true, follows: false, readonly: readonly ? "all" : "none" } as const;
+      this.#bind(`${SANDBOX_MOUNTS}/${name}`, `${SANDBOX_MOUNTS}-${name}`, { source, ...how });
+    }
   }
 
   #bind(target: string, stage: string, host: Omit<HostMount, "destination">): void {

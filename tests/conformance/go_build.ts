@@ -1,6 +1,6 @@
 /** Builds Go programs from the module proxy; versions and checksums stand in tools/versions.env. */
 import { output } from "../../tools/lib/command.ts";
-import { cacheDir } from "../../tools/lib/paths.ts";
+import { cacheDir, ROOT } from "../../tools/lib/paths.ts";
 
 /** A Go module as tools/versions.env pins it. */
 export interface GoModule {
@@ -28,6 +28,16 @@ function goEnvironment(): Record<string, string> {
     GOCACHE: `${cache}/build`,
     GOFLAGS: "-buildvcs=false -modcacherw",
     GOTOOLCHAIN: "local",
+  };
+}
+
+/** What tools/versions.env sets, by name. */
+export async function readVersions(): Promise<(name: string) => string> {
+  const text = await Deno.readTextFile(`${ROOT}/tools/versions.env`);
+  return (name) => {
+    const found = new RegExp(`^${name}=(.+)$`, "m").exec(text)?.[1];
+    if (found) return found;
+    throw new Error(`tools/versions.env does not set ${name}`);
   };
 }
 

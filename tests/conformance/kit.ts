@@ -1,8 +1,8 @@
 /** What the suites need, made once for each set of versions and kept in the cache. */
 import { hashTree, sha256 } from "../../tools/lib/hash.ts";
-import { cacheDir, ROOT } from "../../tools/lib/paths.ts";
+import { cacheDir } from "../../tools/lib/paths.ts";
 import { note, progress } from "../../tools/lib/terminal.ts";
-import { GoBuilder, type GoModule, type GoPrograms } from "./go_build.ts";
+import { GoBuilder, type GoModule, type GoPrograms, readVersions } from "./go_build.ts";
 
 /** Where everything is that a suite needs. */
 export interface Kit {
@@ -33,12 +33,7 @@ interface Pins {
 }
 
 async function readPins(): Promise<Pins> {
-  const text = await Deno.readTextFile(`${ROOT}/tools/versions.env`);
-  const pin = (name: string): string => {
-    const found = new RegExp(`^${name}=(.+)$`, "m").exec(text)?.[1];
-    if (found) return found;
-    throw new Error(`tools/versions.env does not set ${name}`);
-  };
+  const pin = await readVersions();
   return {
     containerd: {
       path: "github.com/containerd/containerd/v2",

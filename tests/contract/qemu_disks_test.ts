@@ -9,6 +9,7 @@ const SETTINGS: Readonly<Record<string, Partial<DiskOptions>>> = {
     ...{ driver: "virtio-blk", aio: "io_uring", iothread: true, queues: 2 },
     cache: { direct: true, noFlush: false },
   },
+  "virtio-blk, dealt out among three threads": { driver: "virtio-blk", iothreads: 3 },
   "virtio-scsi, native": { driver: "virtio-scsi", aio: "native", iothread: true },
   "virtio-scsi, threads, sectors of 4 KiB": {
     ...{ driver: "virtio-scsi", aio: "threads", logicalSectorBytes: 4096 },

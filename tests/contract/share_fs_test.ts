@@ -4,6 +4,7 @@ import { mount, MS, unmount, unmountTree } from "../../common/linux/mount.ts";
 import { mountsUnder } from "../../common/linux/mountinfo.ts";
 import { markedProcesses } from "../../runtime/hypervisor/clean_up.ts";
 import { cleanUpFolder, type FolderShare } from "../../runtime/share_fs/folder_share.ts";
+import { sandboxMounts } from "../../runtime/share_fs/sandbox_mounts.ts";
 import { GUEST_SHARE, type HostMount } from "../../runtime/share_fs/share_fs.ts";
 import { VirtioFsShare } from "../../runtime/share_fs/virtio_fs.ts";
 import { Virtio9pShare } from "../../runtime/share_fs/virtio_9p.ts";
@@ -259,6 +260,32 @@ test("storages and device name the same share", (bench) => {
   assertEquals(storage?.source, device.tag);
   assertEquals(storage?.mountPoint, GUEST_SHARE);
   return Promise.resolve();
+});
+
+Deno.test({
+  name: "what the configuration shows to every guest is there, read-only unless asked otherwise",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const folder = await Deno.realPath(await Deno.makeTempDir());
+    await Deno.mkdir(`${folder}/rw`);
+    await Deno.writeTextFile(`${folder}/file`, "hello");
+    const base = `${folder}/base`, sandboxKey = "s1";
+    const mounts = sandboxMounts([`${folder}/file`, `${folder}/rw:rw`]);
+    const share = new Virtio9pShare({ sandboxKey, base, sandboxMounts: mounts, ...NINE });
+    await share.prepare();
+    const seen = `${share.exported}/sandbox-mounts`;
+    assertEquals(await Deno.readTextFile(`${seen}/file`), "hello");
+    await assertRejects(() => Deno.writeTextFile(`${seen}/file`, "x"), Error, "os error 30");
+    await Deno.writeTextFile(`${seen}/rw/new`, "kept");
+    await share[Symbol.asyncDispose]();
+    assertEquals(mountsUnder(base), []);
+    assertEquals(await Deno.readTextFile(`${folder}/rw/new`), "kept");
+    const missing = sandboxMounts([`${folder}/nosuch`]);
+    const broken = new Virtio9pShare({ sandboxKey, base, sandboxMounts: missing, ...NINE });
+    await assertRejects(() => broken.prepare(), RuntimeError, "nosuch");
+    assertEquals([...Deno.readDirSync(base)], []);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test({

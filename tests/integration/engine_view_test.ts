@@ -9,13 +9,16 @@ import { TaskClient } from "../support/task_client.ts";
 /** Numbers that no process of the host can have. Source: the kernel's PID_MAX_LIMIT. */
 const BEYOND_HOST = 4_194_304;
 
+/** A folder of the host, at a place that the image lacks. */
+const VOLUME = "type=bind,src=/etc,dst=/volume,options=rbind:ro";
+
 Deno.test("what an engine sees of a container's processes", async (test) => {
   const before = await snapshot();
   {
     await using containerd = await Containerd.start();
     const id = "view";
     await containerd.ctrOutput([
-      ...["run", "-d", "--runtime", SHIM_PATH, BUSYBOX, id],
+      ...["run", "-d", "--runtime", SHIM_PATH, "--mount", VOLUME, BUSYBOX, id],
       ...["sh", "-c", "sleep 1000 & exec sleep 2000"],
     ]);
     using client = await TaskClient.connect(containerd, id);
@@ -29,6 +32,16 @@ Deno.test("what an engine sees of a container's processes", async (test) => {
       assertEquals(pids.length, 2, `${pids}`);
       assertEquals(pids[0], pid);
       assert((pids[1] ?? 0) > BEYOND_HOST, `${pids}`);
+    });
+
+    await test.step("its files are at its pid, so that engines copy into them and not into the host's", async () => {
+      const names = [...Deno.readDirSync(`/proc/${pid}/root`)].map(({ name }) => name);
+      assert(names.includes("bin") && !names.includes("boot"), names.join(" "));
+      assert(Deno.statSync(`/proc/${pid}/root/volume/hostname`).isFile); // where the image has no folder
+      await Deno.writeTextFile(`/proc/${pid}/root/kata-view`, "hello");
+      const { stdout } = await client.run("look", ["cat", "/kata-view"]);
+      assertEquals(stdout, "hello");
+      assertThrows(() => Deno.statSync("/kata-view"), Deno.errors.NotFound);
     });
 
     await test.step("when its exit is told, its pid is gone", async () => {

@@ -64,12 +64,6 @@ Deno.test("kata-runtime refuses as runc does, with the same status, and leaves n
       assertStringIncludes(await said("state", "unknown"), "does not exist");
       assertStringIncludes(await said("create", "-b", empty.path, "c"), "config.json not found");
     });
-    await test.step("a configuration of another specification", async () => {
-      using other = Bundle.make(["true"], { json: { ociVersion: "2.0.0" } });
-      const { code, stderr } = await kata.call(["run", "-b", other.path, "c"]);
-      assertEquals(code, 1);
-      assertStringIncludes(stderr, "2.0.0");
-    });
     await test.step("failures go to the log that --log names", async () => {
       const log = `${kata.root}.log`;
       await kata.call(["--log", log, "--log-format", "json", "state", "unknown"]);

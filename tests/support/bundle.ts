@@ -4,8 +4,8 @@
 const BUSYBOX = "/bin/busybox";
 
 const APPLETS = [
-  ...["cat", "echo", "false", "hostname", "id", "kill", "ls", "mount", "ps", "sh", "sleep"],
-  ...["stty", "sync", "touch", "true", "tty", "uname", "wc"],
+  ...["cat", "echo", "false", "hostname", "httpd", "id", "kill", "ls", "mount", "ps", "sh"],
+  ...["sleep", "stty", "sync", "touch", "true", "tty", "uname", "wc", "wget"],
 ];
 
 const FOLDERS = ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp"];

@@ -29,13 +29,16 @@ export interface ContainerdOptions {
   /** More lines for its config.toml. */
   readonly config?: string;
   /** All of its config.toml, given its folder, in place of the usual one; must name the socket `c.sock` there. */
-  readonly configText?: (directory: string) => string;
+  readonly configText?: (directory: string) => string | Promise<string>;
   /** Its program. Default: the one on PATH. */
   readonly program?: string;
 }
 
-function configText(directory: string, { configText, config = "" }: ContainerdOptions): string {
-  if (configText) return configText(directory);
+async function configText(
+  directory: string,
+  { configText, config = "" }: ContainerdOptions,
+): Promise<string> {
+  if (configText) return await configText(directory);
   return `version = 2
 root = "${directory}/root"
 state = "${directory}/state"
@@ -116,7 +119,7 @@ export class Containerd implements AsyncDisposable {
    */
   static async start(options: ContainerdOptions = {}): Promise<Containerd> {
     const directory = await Deno.makeTempDir({ prefix: "kata-containerd-" });
-    await Deno.writeTextFile(`${directory}/config.toml`, configText(directory, options));
+    await Deno.writeTextFile(`${directory}/config.toml`, await configText(directory, options));
     const daemon = await launch(directory, options);
     const containerd = new Containerd(directory, options, daemon);
     try {

@@ -19,14 +19,24 @@ export class Docker implements AsyncDisposable {
     this.#ended = ended;
   }
 
-  /** Starts one with the busybox image. Its runtimes are `kata`, by default, and `runc`. */
-  static async start(): Promise<Docker> {
+  /**
+   * Starts one with the busybox image. Its runtimes are `kata`, by default, `runc` and `crun`.
+   * @param runtime The program that is called `kata`.
+   * @param before What runs the daemon: a command line that its own is appended to.
+   */
+  static async start(
+    runtime = KATA_RUNTIME,
+    before: readonly [string, ...string[]] = ["env"],
+  ): Promise<Docker> {
     const directory = await Deno.makeTempDir({ prefix: "kdock-" });
-    const config = { runtimes: { kata: { path: KATA_RUNTIME } }, "default-runtime": "kata" };
+    const runtimes = { kata: { path: runtime }, crun: { path: "/usr/bin/crun" } };
+    const config = { runtimes, "default-runtime": "kata" };
     await Deno.writeTextFile(`${directory}/daemon.json`, JSON.stringify(config));
     // A network namespace of its own keeps its firewall rules, which it leaves behind, from other tests.
-    const child = new Deno.Command("unshare", {
+    const [program, ...words] = before;
+    const child = new Deno.Command(program, {
       args: [
+        ...[...words, "unshare"],
         ...["--net", "sh", "-c", 'ip link set lo up && exec dockerd "$@"', "dockerd"],
         ...["--config-file", `${directory}/daemon.json`, "--data-root", `${directory}/data`],
         ...["--exec-root", `${directory}/exec`, "--pidfile", `${directory}/pid`],

@@ -13,15 +13,24 @@ const PREFIX = "kpod-";
 export class Podman implements AsyncDisposable {
   readonly directory: string;
   readonly #runtime: string;
+  readonly #program: [string, ...string[]];
 
-  private constructor(directory: string, runtime: string) {
+  private constructor(directory: string, runtime: string, program: [string, ...string[]]) {
     this.directory = directory;
     this.#runtime = runtime;
+    this.#program = program;
   }
 
-  /** With the busybox image. @param runtime The runtime; crun or runc to compare with. */
-  static async start(runtime = KATA_RUNTIME): Promise<Podman> {
-    const podman = new Podman(await Deno.makeTempDir({ prefix: PREFIX }), runtime);
+  /**
+   * With the busybox image.
+   * @param runtime The runtime; crun or runc to compare with.
+   * @param program Podman, and what stands before it.
+   */
+  static async start(
+    runtime = KATA_RUNTIME,
+    program: [string, ...string[]] = ["podman"],
+  ): Promise<Podman> {
+    const podman = new Podman(await Deno.makeTempDir({ prefix: PREFIX }), runtime, program);
     await podman.output("load", "--quiet", "--input", await busyboxImage());
     return podman;
   }
@@ -29,7 +38,7 @@ export class Podman implements AsyncDisposable {
   argv(...args: readonly string[]): [string, ...string[]] {
     const { directory } = this;
     return [
-      "podman",
+      ...this.#program,
       ...["--root", `${directory}/root`, "--runroot", `${directory}/run`],
       ...["--tmpdir", `${directory}/tmp`, "--network-config-dir", `${directory}/net`],
       ...["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"],

@@ -1,4 +1,5 @@
 import { messageOf } from "../../../common/base/errors.ts";
+import { hasCapability, openFilesLimit } from "../../../common/linux/process_limits.ts";
 import { loadConfig, type RuntimeConfig } from "../../config/load.ts";
 import type { Globals } from "../oci/globals.ts";
 import { parseFlags } from "../oci/flags.ts";
@@ -16,7 +17,16 @@ const STATUS: Readonly<Record<Verdict, number>> = { pass: 0, degraded: 0, fail: 
 const STRICT_DEGRADED = 2;
 
 function privileges(): Finding {
-  if (Deno.uid() === 0) return pass("privileges", "root");
+  if (Deno.uid() === 0 && hasCapability("SYS_RESOURCE")) return pass("privileges", "root");
+  if (Deno.uid() === 0) {
+    return lacking("privileges", "root without CAP_SYS_RESOURCE", {
+      verdict: "degraded",
+      meaning:
+        `no limit can be raised and no oom_score_adj lowered: virtiofsd serves ${openFilesLimit()} files at most`,
+      remedy:
+        "start the engine with that capability, and with restrict_oom_score_adj = true without",
+    });
+  }
   return lacking("privileges", `user ${Deno.uid()}`, {
     verdict: "fail",
     meaning: "mounts, namespaces and devices are root's",

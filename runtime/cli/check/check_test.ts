@@ -23,6 +23,7 @@ function host(
     whyNot: (device) => lacks.devices?.includes(device) ? "No such file or directory" : undefined,
     version: () => Promise.resolve(undefined),
     find: () => undefined,
+    ioUring: () => true,
   };
 }
 
@@ -45,6 +46,19 @@ Deno.test("checkKernel says of each lack what it means and what to do", () => {
   assertEquals(named(findings, "overlay file system")?.verdict, "degraded");
   for (const { verdict, meaning, remedy } of findings) {
     assertEquals(verdict === "pass", meaning === undefined && remedy === undefined);
+  }
+});
+
+Deno.test("checkKernel tells to load a module only where the running kernel has it", () => {
+  const remedy = (modules: string | undefined): string | undefined => {
+    const files = { "/lib/modules/6.1.0/modules.dep": modules };
+    const findings = checkKernel(host({ devices: ["/dev/vhost-vsock"], files }));
+    return named(findings, "vsock in the kernel")?.remedy;
+  };
+  assertEquals(remedy("kernel/drivers/vhost/vhost_vsock.ko.xz: a.ko"), "modprobe vhost_vsock");
+  assertEquals(remedy("kernel/drivers/vhost/vhost-vsock.ko:\n"), "modprobe vhost_vsock");
+  for (const without of ["kernel/a.ko: kernel/vhost_vsock.ko", "", undefined]) {
+    assertStringIncludes(remedy(without) ?? "", "boot a kernel with vhost_vsock");
   }
 });
 

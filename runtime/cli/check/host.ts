@@ -1,5 +1,6 @@
 import { messageOf } from "../../../common/base/errors.ts";
 import { close, O, open } from "../../../common/linux/fd.ts";
+import { ioUringAvailable } from "../../../common/linux/io_uring.ts";
 import { run } from "../../../common/linux/subprocess.ts";
 
 /** Longest time for a program to say its version, in milliseconds. */
@@ -16,6 +17,8 @@ export interface Host {
   version(program: string, args: readonly string[]): Promise<string | undefined>;
   /** Where a program is on PATH, or `undefined`. */
   find(program: string): string | undefined;
+  /** Whether io_uring can be used. */
+  ioUring(): boolean;
 }
 
 function whyNot(device: string): string | undefined {
@@ -60,5 +63,5 @@ export function thisHost(searchPath: string): Host {
     program.startsWith("/")
       ? (exists(program) ? program : undefined)
       : folders.map((folder) => `${folder}/${program}`).find(exists);
-  return { text, exists, whyNot, version, find };
+  return { text, exists, whyNot, version, find, ioUring: ioUringAvailable };
 }

@@ -1,10 +1,13 @@
 import { type Finding, type Lack, lacking, pass } from "./finding.ts";
 import type { Host } from "./host.ts";
+import { moduleRemedy } from "./kernel_module.ts";
 
 /** A device of the kernel's that something of ours uses. */
-interface DeviceCheck extends Lack {
+interface DeviceCheck extends Omit<Lack, "remedy"> {
   readonly name: string;
   readonly device: string;
+  /** The kernel's modules that make it. */
+  readonly modules: readonly string[];
 }
 
 const DEVICES: readonly DeviceCheck[] = [
@@ -13,49 +16,49 @@ const DEVICES: readonly DeviceCheck[] = [
     device: "/dev/net/tun",
     verdict: "fail",
     meaning: "no VM can have a network card",
-    remedy: "modprobe tun",
+    modules: ["tun"],
   },
   {
     name: "vsock in the kernel",
     device: "/dev/vhost-vsock",
     verdict: "degraded",
     meaning: "the agent is reached over virtio-serial, or by a helper process for AF_VSOCK",
-    remedy: "modprobe vhost_vsock",
+    modules: ["vhost_vsock"],
   },
   {
     name: "network cards in the kernel",
     device: "/dev/vhost-net",
     verdict: "degraded",
     meaning: "the VMM itself carries network packets, slower and at more CPU time",
-    remedy: "modprobe vhost_net",
+    modules: ["vhost_net"],
   },
   {
     name: "loop devices",
     device: "/dev/loop-control",
     verdict: "degraded",
     meaning: "disk images as volumes cannot be prepared on the host",
-    remedy: "modprobe loop",
+    modules: ["loop"],
   },
   {
     name: "FUSE",
     device: "/dev/fuse",
     verdict: "degraded",
     meaning: "engines that store images by fuse-overlayfs cannot run",
-    remedy: "modprobe fuse",
+    modules: ["fuse"],
   },
   {
     name: "device mapper",
     device: "/dev/mapper/control",
     verdict: "degraded",
     meaning: "the snapshotter devmapper is not available",
-    remedy: "modprobe dm_mod dm_thin_pool",
+    modules: ["dm_mod", "dm_thin_pool"],
   },
 ];
 
-function device(host: Host, { name, device, ...lack }: DeviceCheck): Finding {
+function device(host: Host, { name, device, modules, ...lack }: DeviceCheck): Finding {
   const problem = host.whyNot(device);
   if (problem === undefined) return pass(name, device);
-  return lacking(name, problem, lack);
+  return lacking(name, problem, { ...lack, remedy: moduleRemedy(host, modules) });
 }
 
 function overlay(host: Host): Finding {
@@ -67,7 +70,7 @@ function overlay(host: Host): Finding {
       verdict: "degraded",
       meaning:
         "engines have to copy images instead of stacking them (unless the module loads by itself)",
-      remedy: "modprobe overlay",
+      remedy: moduleRemedy(host, ["overlay"]),
     });
 }
 
@@ -122,6 +125,16 @@ function lackingControllers(missing: readonly string[]): Finding {
   });
 }
 
+function ioUring(host: Host): Finding {
+  const name = "io_uring";
+  if (host.ioUring()) return pass(name, "the kernel takes its calls");
+  return lacking(name, "the kernel or a filter refuses its calls", {
+    verdict: "degraded",
+    meaning: "disks are read and written by threads instead (block_device_aio)",
+    remedy: "sysctl kernel.io_uring_disabled=0; in a container, allow it in the seccomp profile",
+  });
+}
+
 /** What the kernel offers. */
 export function checkKernel(host: Host): Finding[] {
   return [
@@ -129,6 +142,7 @@ export function checkKernel(host: Host): Finding[] {
     namespaces(host),
     cgroups(host),
     overlay(host),
+    ioUring(host),
     ...DEVICES.map((each) => device(host, each)),
   ];
 }

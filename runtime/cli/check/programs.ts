@@ -1,5 +1,6 @@
 import { sharedFsOf } from "../../config/shared_fs.ts";
 import type { RuntimeConfig } from "../../config/load.ts";
+import { shippedProgram, VIRTIOFSD } from "../../config/resolve.ts";
 import { type Finding, type Lack, lacking, pass } from "./finding.ts";
 import type { Host } from "./host.ts";
 
@@ -7,11 +8,16 @@ import type { Host } from "./host.ts";
 interface ProgramCheck extends Lack {
   readonly name: string;
   readonly path: string;
+  /** Further places where it may be. */
+  readonly places?: readonly string[];
   readonly args: readonly string[];
 }
 
-async function program(host: Host, { name, path, args, ...lack }: ProgramCheck): Promise<Finding> {
-  const place = host.find(path);
+async function program(
+  host: Host,
+  { name, path, places = [], args, ...lack }: ProgramCheck,
+): Promise<Finding> {
+  const place = [path, ...places].map((each) => host.find(each)).find((each) => each !== undefined);
   if (place === undefined) return lacking(name, `no "${path}"`, lack);
   const version = await host.version(place, args);
   return version === undefined
@@ -71,6 +77,7 @@ async function helpers(host: Host, { hypervisor }: RuntimeConfig): Promise<Findi
     await program(host, {
       name: "virtiofsd",
       path: hypervisor.virtioFsDaemon || "virtiofsd",
+      places: hypervisor.virtioFsDaemon ? [] : VIRTIOFSD,
       args: ["--version"],
       verdict: needsVirtiofsd ? "fail" : "degraded",
       meaning: needsVirtiofsd ? "shared_fs cannot be had" : "files are shared by virtio-9p",
@@ -79,6 +86,7 @@ async function helpers(host: Host, { hypervisor }: RuntimeConfig): Promise<Findi
     await program(host, {
       name: "vhost-device-vsock",
       path: hypervisor.vhostDeviceVsock || "vhost-device-vsock",
+      places: hypervisor.vhostDeviceVsock ? [] : [shippedProgram("vhost-device-vsock")],
       args: ["--version"],
       verdict: hypervisor.transport === "hybrid-vsock" ? "fail" : "degraded",
       meaning: 'transport = "hybrid-vsock" cannot be had with QEMU; virtio-serial is used',

@@ -3,6 +3,7 @@ import type { RuntimeConfig } from "../../config/load.ts";
 import { acceleratorOf } from "../../hypervisor/drivers.ts";
 import { type Finding, lacking, pass } from "./finding.ts";
 import type { Host } from "./host.ts";
+import { moduleRemedy } from "./kernel_module.ts";
 
 /** Longest time for the trial, in milliseconds: it gives up by itself before. */
 const TRIAL_MS = 30_000;
@@ -22,6 +23,15 @@ function processor(host: Host): Finding {
   });
 }
 
+/** A device that opens has its module; then it is what is below this host that keeps guests from running. */
+function kvmRemedy(host: Host): string {
+  if (host.whyNot("/dev/kvm") === undefined) {
+    return "have the hypervisor below allow guests in guests";
+  }
+  const amd = / svm /.test(host.text("/proc/cpuinfo") ?? "");
+  return moduleRemedy(host, [amd ? "kvm_amd" : "kvm_intel"]);
+}
+
 /** Opening /dev/kvm proves nothing, so a guest is tried: one that does nothing but say that it ran. */
 async function kvm(host: Host, config: RuntimeConfig): Promise<Finding> {
   const name = "KVM";
@@ -29,7 +39,7 @@ async function kvm(host: Host, config: RuntimeConfig): Promise<Finding> {
   const lack = {
     verdict: "degraded",
     meaning: SLOW,
-    remedy: 'modprobe kvm_intel or kvm_amd; or set accelerator = "tcg" to go without',
+    remedy: `${kvmRemedy(host)}; or set accelerator = "tcg" to go without the trial`,
   } as const;
   if (problem !== undefined) return lacking(name, problem, lack);
   try {

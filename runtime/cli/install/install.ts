@@ -9,6 +9,7 @@ const FLAGS: FlagTable = {
   "prefix": { kind: "word" },
   "destdir": { kind: "word" },
   "dry-run": { kind: "switch" },
+  "json": { kind: "switch" },
 };
 
 /** What install has done on a host, in order. */
@@ -76,40 +77,66 @@ function isNews(action: Action): boolean {
   return action.kind !== "folder" || !FILES.exists(action.path);
 }
 
+/** Without the texts of whole files. */
+function bare({ kind, path }: Action): { kind: Action["kind"]; path: string } {
+  return { kind, path };
+}
+
+function json(answer: unknown): string {
+  return `${JSON.stringify(answer, null, 2)}\n`;
+}
+
 function told(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** `install [--prefix DIR] [--destdir DIR] [--dry-run]`: puts everything in place; restarts nothing. */
+/** `install [--prefix DIR] [--destdir DIR] [--dry-run] [--json]`: puts everything in place; restarts nothing. */
 export async function install(args: readonly string[]): Promise<string> {
   const parsed = parseFlags(FLAGS, args), places = placesOf(parsed);
   const { actions, notes } = planInstall(places, FILES);
-  const lines = told(actions.filter(isNews).map(describe)) + told(notes);
-  if (parsed.switches.has("dry-run")) return lines;
-  let records = recordsOf(places);
-  await withProgress("installing", async () => {
-    for (const action of actions) {
-      records = merge(records, apply(action));
-      await Promise.resolve(); // lets the display move on
-    }
-  });
-  Deno.writeTextFileSync(recordPath(places), JSON.stringify(records, null, 1), { mode: 0o644 });
-  return lines;
+  const news = actions.filter(isNews);
+  const answer = parsed.switches.has("json")
+    ? json({ actions: news.map(bare), notes })
+    : told(news.map(describe)) + told(notes);
+  if (parsed.switches.has("dry-run")) return answer;
+  await withProgress("installing", () => applyAll(places, actions));
+  return answer;
 }
 
-/** `uninstall [--prefix DIR] [--destdir DIR] [--dry-run]`: leaves every file as it was before install. */
+/** Whatever was done is written down, also when a step fails: uninstall undoes it then. */
+async function applyAll(places: Places, actions: readonly Action[]): Promise<void> {
+  let records = recordsOf(places);
+  try {
+    for (const action of actions) {
+      records = merge(records, apply(action));
+      await new Promise((resolve) => setTimeout(resolve)); // lets the display move on
+    }
+  } finally {
+    if (records.length > 0) {
+      const text = JSON.stringify(records, null, 1);
+      Deno.writeTextFileSync(recordPath(places), text, { mode: 0o644 });
+    }
+  }
+}
+
+/** `uninstall [--prefix DIR] [--destdir DIR] [--dry-run] [--json]`: leaves every file as it was before install. */
 export function uninstall(args: readonly string[]): string {
   const parsed = parseFlags(FLAGS, args), places = placesOf(parsed);
   const path = recordPath(places), records = recordsOf(places).toReversed();
   if (records.length === 0) throw new OciError(`nothing is installed: there is no "${path}"`);
+  const asJson = parsed.switches.has("json");
+  const actions = records.map((each) => ({
+    kind: each.kind === "made" ? "remove" : "restore",
+    path: each.path,
+  }));
   if (parsed.switches.has("dry-run")) {
-    return told(
-      records.map((each) => `${each.kind === "made" ? "remove" : "restore"}  ${each.path}`),
-    );
+    return asJson
+      ? json({ actions, notes: [] })
+      : told(actions.map(({ kind, path }) => `${kind.padEnd(7)}  ${path}`));
   }
   Deno.removeSync(path);
   const stays = records.map((record) => undo(record, withoutHandler)).filter((line) =>
     line !== undefined
   );
-  return told(stays);
+  return asJson ? json({ actions, notes: stays }) : told(stays);
 }

@@ -35,7 +35,8 @@ function picture(root: string): globalThis.Record<string, string> {
 /** A host with engines, and a build to install. */
 function host(): { from: string; destdir: string; [Symbol.dispose](): void } {
   const from = Deno.makeTempDirSync(), destdir = Deno.makeTempDirSync();
-  const names = ["containerd-shim-kata-v2", "kata-relay", "vmlinux", "initrd.img", "config.toml"];
+  const programs = ["containerd-shim-kata-v2", "kata-relay", "kata-private-ram.so"];
+  const names = [...programs, "vmlinux", "initrd.img", "config.toml"];
   for (const name of names) Deno.writeTextFileSync(`${from}/${name}`, name);
   for (const folder of ["containerd", "crio", "containers"]) {
     Deno.mkdirSync(`${destdir}/etc/${folder}`, { recursive: true });

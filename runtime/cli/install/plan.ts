@@ -34,7 +34,7 @@ export interface Files {
   exists(path: string): boolean;
 }
 
-const PROGRAMS = ["containerd-shim-kata-v2", "kata-relay"];
+const PROGRAMS = ["containerd-shim-kata-v2", "kata-relay", "kata-private-ram.so"];
 const GUEST = ["vmlinux", "initrd.img"];
 const CONFIG_FOLDER = "/etc/kata-containers";
 const CONFIG = `${CONFIG_FOLDER}/configuration.toml`;

@@ -1,4 +1,4 @@
-import { Code, RuntimeError } from "../../../common/base/errors.ts";
+import { messageOf } from "../../../common/base/errors.ts";
 import { connectPod, type PodClient } from "../../pod_daemon/client.ts";
 import { containerFolder } from "../../pod_daemon/container_state.ts";
 import { startPod } from "../../pod_daemon/start.ts";
@@ -7,10 +7,10 @@ import {
   isObject,
   namespacesOf,
   networkNamespaceOf,
-  readBundle,
 } from "../../sandbox/bundle.ts";
 import { type PodRole, podRole } from "../../sandbox/pod.ts";
-import { idOf } from "./find.ts";
+import { bundleConfig, bundleFolder } from "./bundle_check.ts";
+import { checkCount, checkedId } from "./find.ts";
 import { type FlagTable, type Parsed, parseFlags, wordOf } from "./flags.ts";
 import type { Globals } from "./globals.ts";
 import { attachProcess, writePidFile } from "./new_process.ts";
@@ -49,34 +49,11 @@ function checkPreservedFds(parsed: Parsed): void {
   );
 }
 
-/** The bundle's configuration. @throws {OciError} As runc words it. */
-async function bundleConfig(bundle: string): Promise<BundleConfig> {
-  let config: BundleConfig;
-  try {
-    config = await readBundle(bundle);
-  } catch (error) {
-    if (error instanceof RuntimeError && error.code === Code.NotFound) {
-      throw new OciError("JSON specification file config.json not found");
-    }
-    throw error;
-  }
-  const version = `${config.json.ociVersion}`;
-  if (!/^1\.\d+\.\d+/.test(version)) {
-    throw new OciError(`unsupported ociVersion ${JSON.stringify(version)}: only 1.x is known`);
-  }
-  return config;
-}
-
 /** Reads the flags and the bundle. @param detached Whether the terminal must go to a console socket. */
-export async function prepareCreation(
-  parsed: Parsed,
-  verb: string,
-  detached: boolean,
-): Promise<Creation> {
-  const id = idOf(parsed.rest, verb);
+export async function prepareCreation(parsed: Parsed, detached: boolean): Promise<Creation> {
   checkPreservedFds(parsed);
-  const bundle = absolute(wordOf(parsed, "bundle") ?? ".");
-  const config = await bundleConfig(bundle);
+  const bundle = bundleFolder(wordOf(parsed, "bundle") ?? ".");
+  const config = await bundleConfig(bundle), id = checkedId(parsed.rest[0] ?? "");
   const consoleSocket = wordOf(parsed, "console-socket");
   checkConsole(config.terminal, detached, consoleSocket);
   const streams = config.terminal ? newTerminal() : ownStreams();
@@ -94,17 +71,6 @@ export function checkConsole(
   }
   if ((!detached || !terminal) && consoleSocket) {
     throw new OciError("cannot use console socket if runc will not detach or allocate tty");
-  }
-}
-
-function absolute(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new OciError(`bundle "${path}" does not exist`);
-    }
-    throw error;
   }
 }
 
@@ -177,11 +143,23 @@ export async function createContainer(globals: Globals, creation: Creation): Pro
   }
 }
 
+/** Tells of a failure as one of this verb, as runc does. */
+export async function asFailureOf<T>(verb: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new OciError(`kata-runtime ${verb} failed: ${messageOf(error)}`);
+  }
+}
+
 /** `create ID`: the container waits to be started. */
 export async function create(globals: Globals, args: readonly string[]): Promise<string> {
   const parsed = parseFlags(CREATE_FLAGS, args);
-  const creation = await prepareCreation(parsed, "create", true);
-  using _streams = creation.streams;
-  await createContainer(globals, creation);
-  return "";
+  checkCount(parsed.rest, "create", { min: 1, max: 1 });
+  return await asFailureOf("create", async () => {
+    const creation = await prepareCreation(parsed, true);
+    using _streams = creation.streams;
+    await createContainer(globals, creation);
+    return "";
+  });
 }

@@ -78,7 +78,8 @@ export async function events(
   if (parsed.switches.has("stats")) return await print(await statsLine(pod, state.id));
   const ended = pod.task.wait({ id: state.id }).then(() => true);
   for (;;) {
-    if (await print(await statsLine(pod, state.id)) !== 0) return 1; // nobody reads any more
+    const status = await print(await statsLine(pod, state.id));
+    if (status !== 0) return status; // nobody reads any more
     const { promise: elapsed, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), interval);
     if (await Promise.race([elapsed, ended])) return clearTimeout(timer), 0;

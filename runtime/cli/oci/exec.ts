@@ -5,7 +5,7 @@ import type { ContainerState } from "../../pod_daemon/container_state.ts";
 import type { JsonObject } from "../../sandbox/bundle.ts";
 import { checkConsole } from "./create.ts";
 import { EXEC_FLAGS, execProcess } from "./exec_process.ts";
-import { checkedId, findContainer } from "./find.ts";
+import { checkCount, checkedId, findContainer } from "./find.ts";
 import { type Parsed, parseFlags, wordOf } from "./flags.ts";
 import { forwardSignals, showTerminal } from "./foreground.ts";
 import type { Globals } from "./globals.ts";
@@ -70,7 +70,6 @@ async function asExecFailure(work: Promise<number>): Promise<number> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof OciError && error.exitCode !== 1) throw error;
     throw new OciError(`exec failed: ${messageOf(error)}`, EXEC_FAILED);
   }
 }
@@ -80,11 +79,12 @@ async function asExecFailure(work: Promise<number>): Promise<number> {
  * @returns The process's status; 0 when it is detached.
  */
 export async function exec(globals: Globals, args: readonly string[]): Promise<number> {
-  return await asExecFailure(execIn(globals, args));
+  const parsed = parseFlags(EXEC_FLAGS, args);
+  checkCount(parsed.rest, "exec", { min: 1, max: Infinity });
+  return await asExecFailure(execIn(globals, parsed));
 }
 
-async function execIn({ root }: Globals, args: readonly string[]): Promise<number> {
-  const parsed = parseFlags(EXEC_FLAGS, args);
+async function execIn({ root }: Globals, parsed: Parsed): Promise<number> {
   const [first = "", ...command] = parsed.rest;
   const state = findContainer(root, checkedId(first));
   checkStatus(state, parsed);

@@ -9,15 +9,32 @@ import { noContainer, OciError } from "./oci_error.ts";
 const ID = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 const MAX_ID = 76;
 
-/** @returns The one id among the arguments. @throws {OciError} As runc words it. */
-export function idOf(rest: readonly string[], verb: string, exactly = true): string {
-  const [id] = rest;
-  if (id === undefined || (exactly && rest.length !== 1)) {
-    throw new OciError(
-      `"kata-runtime ${verb}" requires ${exactly ? "exactly" : "a minimum of"} 1 argument`,
-    );
-  }
-  return checkedId(id);
+/** How many words a verb takes. */
+export interface WordCount {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Of a verb that takes none. */
+export const NO_WORDS: WordCount = { min: 0, max: 0 };
+
+/** @throws {OciError} There are more or fewer words than the verb takes; as runc's utils.go, checkArgs, words it. */
+export function checkCount(rest: readonly string[], verb: string, { min, max }: WordCount): void {
+  const wrong = (how: string, count: number): OciError =>
+    new OciError(`kata-runtime: "${verb}" requires ${how} ${count} argument(s)`);
+  if (min === max && rest.length !== min) throw wrong("exactly", min);
+  if (rest.length < min) throw wrong("a minimum of", min);
+  if (rest.length > max) throw wrong("a maximum of", max);
+}
+
+/** @returns The id, which is the first of the words. @throws {OciError} As runc words it. */
+export function idOf(
+  rest: readonly string[],
+  verb: string,
+  count: WordCount = { min: 1, max: 1 },
+): string {
+  checkCount(rest, verb, count);
+  return checkedId(rest[0] ?? "");
 }
 
 /** @throws {OciError} Not an id: it never becomes part of a path. */

@@ -18,8 +18,8 @@ Deno.test("idOf wants exactly one argument", () => {
   assertThrows(
     () => idOf([], "state"),
     OciError,
-    '"kata-runtime state" requires exactly 1 argument',
+    'kata-runtime: "state" requires exactly 1 argument(s)',
   );
   assertThrows(() => idOf(["a", "b"], "state"), OciError, "exactly 1 argument");
-  assertEquals(idOf(["a", "9"], "kill", false), "a");
+  assertEquals(idOf(["a", "9"], "kill", { min: 1, max: 2 }), "a");
 });

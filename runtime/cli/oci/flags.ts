@@ -16,11 +16,15 @@ export interface Parsed {
   readonly rest: readonly string[];
 }
 
+function bare(written: string): string {
+  return written.replace(/^--?/, "");
+}
+
 function find(table: FlagTable, written: string): [name: string, kind: FlagKind] | undefined {
-  const bare = written.replace(/^--?/, "");
-  const name = table[bare]
-    ? bare
-    : Object.keys(table).find((each) => table[each]?.short === bare && bare !== "");
+  const word = bare(written);
+  const name = table[word]
+    ? word
+    : Object.keys(table).find((each) => table[each]?.short === word && word !== "");
   const kind = name === undefined ? undefined : table[name]?.kind;
   return name === undefined || kind === undefined ? undefined : [name, kind];
 }
@@ -51,7 +55,7 @@ export function parseFlags(table: FlagTable, args: readonly string[]): Parsed {
     const written = equals < 0 ? word : word.slice(0, equals);
     const inline = equals < 0 ? undefined : word.slice(equals + 1);
     const found = find(table, written);
-    if (!found) throw new OciError(`flag provided but not defined: ${written}`);
+    if (!found) throw new OciError(`flag provided but not defined: -${bare(written)}`);
     const [name, kind] = found;
     if (kind === "switch") {
       if (isOn(written, inline)) switches.add(name);
@@ -59,7 +63,7 @@ export function parseFlags(table: FlagTable, args: readonly string[]): Parsed {
       continue;
     }
     const value = inline ?? args[++at];
-    if (value === undefined) throw new OciError(`flag needs an argument: ${written}`);
+    if (value === undefined) throw new OciError(`flag needs an argument: -${bare(written)}`);
     words.set(name, kind === "words" ? [...words.get(name) ?? [], value] : [value]);
   }
   return { switches, words, rest: args.slice(at) };

@@ -41,8 +41,8 @@ Deno.test("parseFlags lets the last value count, and a switch be turned off", ()
 Deno.test("parseFlags refuses by name, as runc does", () => {
   const refused = (args: string[], why: string) =>
     assertThrows(() => parseFlags(TABLE, args), OciError, why);
-  refused(["--nope"], "flag provided but not defined: --nope");
-  refused(["--bundle"], "flag needs an argument: --bundle");
+  refused(["--nope"], "flag provided but not defined: -nope");
+  refused(["--bundle"], "flag needs an argument: -bundle");
   refused(["--detach=perhaps"], "invalid boolean value");
   refused(["--constructor"], "not defined");
 });

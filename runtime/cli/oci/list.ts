@@ -1,5 +1,6 @@
 import { type ContainerState, listContainerStates } from "../../pod_daemon/container_state.ts";
 import { table } from "../table.ts";
+import { checkCount, NO_WORDS } from "./find.ts";
 import { parseFlags, wordOf } from "./flags.ts";
 import type { Globals } from "./globals.ts";
 import { OciError } from "./oci_error.ts";
@@ -17,6 +18,7 @@ export function list({ root }: Globals, args: readonly string[]): string {
     "quiet": { kind: "switch", short: "q" },
     "json": { kind: "switch" },
   }, args);
+  checkCount(parsed.rest, "list", NO_WORDS);
   const format = parsed.switches.has("json") ? "json" : wordOf(parsed, "format") ?? "table";
   const states = listContainerStates(root);
   if (parsed.switches.has("quiet")) return states.map(({ id }) => `${id}\n`).join("");

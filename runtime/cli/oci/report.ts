@@ -1,5 +1,7 @@
 import { messageOf } from "../../../common/base/errors.ts";
 import type { Globals } from "./globals.ts";
+import { OciError } from "./oci_error.ts";
+import { systemText } from "./system_text.ts";
 
 type Target = Pick<Globals, "log" | "logFormat">;
 
@@ -10,6 +12,16 @@ function line({ logFormat }: Target, level: string, message: string): string {
   return logFormat === "json"
     ? JSON.stringify({ level, msg: message, time })
     : `time="${time}" level=${level} msg=${JSON.stringify(message)}`;
+}
+
+/** Makes sure that what goes wrong can be logged. @throws {OciError} As runc words it. */
+export function checkLog({ log }: Target): void {
+  if (log === undefined) return;
+  try {
+    Deno.openSync(log, { append: true, create: true, mode: 0o644 }).close();
+  } catch (error) {
+    throw new OciError(`open ${log}: ${systemText(error)}`);
+  }
 }
 
 /**

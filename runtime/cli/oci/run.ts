@@ -1,8 +1,15 @@
 import { signalNumber } from "../../../common/linux/signals.ts";
 import { connectPod, type PodClient } from "../../pod_daemon/client.ts";
 import { podRole } from "../../sandbox/pod.ts";
-import { CREATE_FLAGS, createContainer, type Creation, prepareCreation } from "./create.ts";
-import { parseFlags } from "./flags.ts";
+import {
+  asFailureOf,
+  CREATE_FLAGS,
+  createContainer,
+  type Creation,
+  prepareCreation,
+} from "./create.ts";
+import { checkCount } from "./find.ts";
+import { type Parsed, parseFlags } from "./flags.ts";
 import { forwardSignals, showTerminal } from "./foreground.ts";
 import type { Globals } from "./globals.ts";
 import { OciError } from "./oci_error.ts";
@@ -34,19 +41,15 @@ async function follow({ task }: PodClient, id: string): Promise<number> {
   return (await ended).exitStatus;
 }
 
-/**
- * `run ID`: creates and starts a container, waits for its end and deletes it; with `--detach` only the first two.
- * @returns The container's status; 0 when it is detached.
- */
-export async function run(globals: Globals, args: readonly string[]): Promise<number> {
-  const parsed = parseFlags(RUN_FLAGS, args);
-  const detached = parsed.switches.has("detach"), keep = parsed.switches.has("keep");
-  const creation = await prepareCreation(parsed, "run", detached);
-  using streams = creation.streams;
-  await createContainer(globals, creation);
-  using pod = await podOfNew(globals.root, creation);
-  const { id } = creation;
-  if (detached) {
+/** Starts what was created, and follows it unless it is detached. */
+async function runCreated(
+  { root }: Globals,
+  creation: Creation,
+  { switches }: Parsed,
+): Promise<number> {
+  using pod = await podOfNew(root, creation);
+  const { id, streams } = creation, keep = switches.has("keep");
+  if (switches.has("detach")) {
     await pod.task.start({ id });
     return 0;
   }
@@ -62,4 +65,19 @@ export async function run(globals: Globals, args: readonly string[]): Promise<nu
   }
   await remove(pod, id, keep);
   return status;
+}
+
+/**
+ * `run ID`: creates and starts a container, waits for its end and deletes it; with `--detach` only the first two.
+ * @returns The container's status; 0 when it is detached.
+ */
+export async function run(globals: Globals, args: readonly string[]): Promise<number> {
+  const parsed = parseFlags(RUN_FLAGS, args);
+  checkCount(parsed.rest, "run", { min: 1, max: 1 });
+  return await asFailureOf("run", async () => {
+    const creation = await prepareCreation(parsed, parsed.switches.has("detach"));
+    using _streams = creation.streams;
+    await createContainer(globals, creation);
+    return await runCreated(globals, creation, parsed);
+  });
 }

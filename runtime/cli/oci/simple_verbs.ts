@@ -2,7 +2,7 @@ import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import { signalNumber } from "../../../common/linux/signals.ts";
 import { connectPod, type PodClient } from "../../pod_daemon/client.ts";
 import type { ContainerState } from "../../pod_daemon/container_state.ts";
-import { checkedId, findContainer, idOf } from "./find.ts";
+import { findContainer, idOf } from "./find.ts";
 import { parseFlags } from "./flags.ts";
 import type { Globals } from "./globals.ts";
 import { OciError } from "./oci_error.ts";
@@ -18,15 +18,24 @@ export async function podOf(root: string, { sandboxId }: ContainerState): Promis
 export async function start({ root }: Globals, args: readonly string[]): Promise<string> {
   const state = findContainer(root, idOf(parseFlags({}, args).rest, "start"));
   if (state.status === "stopped") throw new OciError("cannot start a container that has stopped");
+  if (state.status === "paused") {
+    throw new OciError("cannot start a container in the paused state");
+  }
   if (state.status !== "created") throw new OciError("cannot start an already running container");
   using pod = await podOf(root, state);
   await pod.task.start({ id: state.id });
   return "";
 }
 
+/** The highest number of a signal. Source: Linux's _NSIG. */
+const MAX_SIGNAL = 64;
+
 /** A signal as the command line writes it. @throws {OciError} */
 function parseSignal(text: string): number {
   if (text === "0") return 0;
+  if (/^\d+$/.test(text) && Number(text) > MAX_SIGNAL) {
+    throw new OciError("unable to signal init: invalid argument");
+  }
   try {
     return signalNumber(text);
   } catch {
@@ -37,11 +46,9 @@ function parseSignal(text: string): number {
 /** `kill [--all] ID [SIGNAL]` */
 export async function kill({ root }: Globals, args: readonly string[]): Promise<string> {
   const { switches, rest } = parseFlags({ all: { kind: "switch", short: "a" } }, args);
-  const id = idOf(rest, "kill", false);
-  const [, word = "SIGTERM", surplus] = rest;
-  if (surplus !== undefined) throw new OciError(`"kata-runtime kill" takes no "${surplus}"`);
-  const signal = parseSignal(word), all = switches.has("all");
+  const id = idOf(rest, "kill", { min: 1, max: 2 });
   const state = findContainer(root, id);
+  const signal = parseSignal(rest[1] ?? "SIGTERM"), all = switches.has("all");
   if (state.status === "stopped") {
     if (all) return ""; // nobody is left, which is all that was asked
     throw new OciError("container not running");
@@ -59,9 +66,7 @@ export async function kill({ root }: Globals, args: readonly string[]): Promise<
 /** `pause ID` */
 export async function pause({ root }: Globals, args: readonly string[]): Promise<string> {
   const state = findContainer(root, idOf(parseFlags({}, args).rest, "pause"));
-  if (state.status !== "running") {
-    throw new OciError(`container not running or created: ${state.status}`);
-  }
+  if (state.status !== "running") throw new OciError("container not running");
   using pod = await podOf(root, state);
   await pod.task.pause({ id: state.id });
   return "";
@@ -79,7 +84,7 @@ export async function resume({ root }: Globals, args: readonly string[]): Promis
 /** `ps [--format table|json] ID [OPTIONS OF PS]`: the processes on the host that stand for the container's. */
 export async function ps({ root }: Globals, args: readonly string[]): Promise<string> {
   const parsed = parseFlags({ format: { kind: "word", short: "f" } }, args);
-  const state = findContainer(root, checkedId(parsed.rest[0] ?? ""));
+  const state = findContainer(root, idOf(parsed.rest, "ps", { min: 1, max: Infinity }));
   const { printProcesses } = await import("./ps.ts");
   using pod = state.status === "stopped" ? undefined : await podOf(root, state);
   const processes = pod ? (await pod.task.pids({ id: state.id })).processes : [];

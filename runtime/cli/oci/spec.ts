@@ -1,3 +1,4 @@
+import { checkCount, NO_WORDS } from "./find.ts";
 import { parseFlags, wordOf } from "./flags.ts";
 import type { Globals } from "./globals.ts";
 import { OciError } from "./oci_error.ts";
@@ -76,6 +77,7 @@ export function spec(_globals: Globals, args: readonly string[]): string {
     "bundle": { kind: "word", short: "b" },
     "rootless": { kind: "switch" },
   }, args);
+  checkCount(parsed.rest, "spec", NO_WORDS);
   const path = `${wordOf(parsed, "bundle") ?? "."}/config.json`;
   try {
     const text = JSON.stringify(exampleSpec(), null, "\t");

@@ -1,4 +1,4 @@
-import { alias, bool, choice, int, refused, texts } from "./key.ts";
+import { alias, bool, int, refused, texts } from "./key.ts";
 
 const CDH = "confidential computing is not offered";
 const MEM_AGENT = "freed guest memory is returned by reclaim_guest_freed_memory instead";
@@ -17,18 +17,14 @@ export const AGENT = {
     min: 1,
     max: 3600,
   }),
-  protocol: choice(
-    "ttrpc",
-    ["ttrpc", "grpc"],
-    "Protocol spoken with the agent; grpc costs memory and start time.",
+  container_pipe_size: int(
+    0,
+    "Size of the pipes of a process's standard streams. 0: 1 MiB where they are streamed to the host.",
     {
-      ours: true,
+      unit: "bytes",
+      max: 2 ** 30,
     },
   ),
-  container_pipe_size: int(0, "Size of the pipes of a container's output. 0: the guest kernel's.", {
-    unit: "bytes",
-    max: 2 ** 30,
-  }),
   create_container_timeout: alias(
     ["runtime", "create_container_timeout"],
     "int",

@@ -1,4 +1,4 @@
-import { alias, bool, int, text } from "./key.ts";
+import { alias, bool, int, refused, text } from "./key.ts";
 
 /** `[factory]` */
 export const FACTORY = {
@@ -11,11 +11,14 @@ export const FACTORY = {
     "Folder for that VM's saved state; a tmpfs is mounted there, unless it is on one.",
     { path: "absolute" },
   ),
-  vm_cache_number: int(0, "VMs that stand ready beforehand.", { max: 256 }),
-  vm_cache_endpoint: text(
-    "/var/run/kata-containers/cache.sock",
-    "Unix socket that hands those VMs out.",
-    { path: "absolute" },
+  vm_cache_number: int(
+    0,
+    "Clones that stand ready beforehand: started, used once and paused. Whoever takes one has another made.",
+    { max: 256 },
+  ),
+  vm_cache_endpoint: refused(
+    ["/var/run/kata-containers/cache.sock"],
+    "each VM that stands ready has a socket of its own, in /run/kata-containers/spares",
   ),
 } as const;
 

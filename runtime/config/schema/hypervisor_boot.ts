@@ -131,9 +131,8 @@ export const HYPERVISOR_BOOT = {
     unit: "vCPUs",
     max: 1024,
   }),
-  overhead_vcpus: float(0.2, "CPU share added to the pod's limit for the VM's own work.", {
-    unit: "vCPUs",
-    min: 0,
-    max: 64,
-  }),
+  overhead_vcpus: refused(
+    [0.2],
+    "the VM's own share is default_vcpus, on top of which the pod's limits come",
+  ),
 } as const;

@@ -73,7 +73,10 @@ export const HYPERVISOR_DEVICE = {
     max: Number.MAX_SAFE_INTEGER,
     only: ["clh"],
   }),
-  default_bridges: int(1, "PCI bridges for devices added later.", { max: 5 }),
+  default_bridges: refused(
+    [1, 0],
+    "devices are plugged into PCIe ports, of which enough are there",
+  ),
   pcie_root_port: int(
     0,
     "PCIe root ports for devices added later. 0: as many as the product needs.",

@@ -16,15 +16,18 @@ export const HYPERVISOR_MEMORY = {
     max: 2 ** 24,
   }),
   memory_slots: int(10, "How many times memory can be added to a running VM.", { max: 256 }),
-  overhead_memory: int(32, "Memory added to the pod's limit for the guest's own use.", {
-    unit: "MiB",
-    max: 2 ** 20,
-  }),
+  overhead_memory: refused(
+    [32],
+    "the VM's own share is default_memory, on top of which the pod's limits come",
+  ),
   enable_virtio_mem: bool(false, "Resize memory by virtio-mem instead of by memory slots.", {
     only: ["qemu"],
   }),
   enable_mem_prealloc: bool(false, "Take all of the VM's memory from the host at its start."),
-  enable_hugepages: bool(false, "Back the VM's memory with huge pages."),
+  enable_hugepages: bool(
+    false,
+    "Back the VM's memory with the host's huge pages, of which enough must be free. Rules out templates.",
+  ),
   reclaim_guest_freed_memory: bool(
     true,
     "Give pages that the guest frees back to the host (free page reporting).",

@@ -112,10 +112,14 @@ export const HYPERVISOR_STORAGE = {
   }),
   num_queues: int(1, "Queues of a disk.", { min: 1, max: 1024 }),
   enable_iothreads: bool(false, "Serve disks in a thread of their own.", { only: ["qemu"] }),
-  indep_iothreads: int(0, "How many such threads stand ready for disks attached later.", {
-    max: 64,
-    only: ["qemu"],
-  }),
+  indep_iothreads: int(
+    0,
+    "Threads among which disks attached later are dealt out; only with `virtio-blk`, where each has a place of its own.",
+    {
+      max: 64,
+      only: ["qemu"],
+    },
+  ),
   disk_rate_limiter_bw_max_rate: int(0, "Most that disks transfer. 0: no limit.", {
     unit: "bits/s",
     max: Number.MAX_SAFE_INTEGER,

@@ -76,6 +76,7 @@ export class CloudHypervisorDriver implements Hypervisor {
         processes: [process.saved],
       },
       release: freeing(undo.move()),
+      limits: this.#options,
     });
     void followEvents(events.ours, (event) => vm.note(event)).catch(() => {}); // the pipe was closed with the VM
     return vm;

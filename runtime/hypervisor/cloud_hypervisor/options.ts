@@ -1,3 +1,5 @@
+import { NO_LIMIT, type RateLimit } from "../rate_limiter.ts";
+
 /** Settings of the Cloud Hypervisor driver, from `[hypervisor.clh]`. Key names in messages are those of config.toml. */
 export interface CloudHypervisorOptions {
   /** `path`: the program. */
@@ -16,6 +18,10 @@ export interface CloudHypervisorOptions {
   readonly hugepages: boolean;
   /** `hypervisor_loglevel`: how much the VMM says, 0 to 3. */
   readonly logLevel: number;
+  /** `disk_rate_limiter_*` */
+  readonly diskLimit: RateLimit;
+  /** `net_rate_limiter_*` */
+  readonly netLimit: RateLimit;
 }
 
 export const DEFAULT_CLOUD_HYPERVISOR_OPTIONS: CloudHypervisorOptions = {
@@ -27,6 +33,8 @@ export const DEFAULT_CLOUD_HYPERVISOR_OPTIONS: CloudHypervisorOptions = {
   memPrealloc: false,
   hugepages: false,
   logLevel: 0,
+  diskLimit: NO_LIMIT,
+  netLimit: NO_LIMIT,
 };
 
 /** Oldest Cloud Hypervisor that the driver speaks to: the first whose balloon reports free pages by this name. */

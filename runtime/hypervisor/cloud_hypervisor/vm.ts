@@ -8,7 +8,7 @@ import type { RunningVmProcess } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
 import type { VmmApi } from "../vmm_api.ts";
 import type { VmmEvent } from "./event_monitor.ts";
-import { diskConfig, netConfig } from "./vm_config.ts";
+import { type DeviceLimits, diskConfig, netConfig } from "./vm_config.ts";
 
 /** What the driver hands over to a {@linkcode CloudHypervisorVm}, which owns it from then on. */
 export interface CloudHypervisorParts {
@@ -18,6 +18,7 @@ export interface CloudHypervisorParts {
   readonly address: GuestAddress;
   readonly saved: VmState;
   readonly release: () => Promise<void>;
+  readonly limits: DeviceLimits;
 }
 
 /** A VM in Cloud Hypervisor. */
@@ -27,6 +28,7 @@ export class CloudHypervisorVm implements Vm {
   readonly saved: VmState;
   readonly #api: VmmApi;
   readonly #end: VmEnd;
+  readonly #limits: DeviceLimits;
   readonly #plugged = new Set<string>();
 
   constructor(parts: CloudHypervisorParts) {
@@ -34,6 +36,7 @@ export class CloudHypervisorVm implements Vm {
     this.address = parts.address;
     this.saved = parts.saved;
     this.#api = parts.api;
+    this.#limits = parts.limits;
     this.#end = new VmEnd({ ...parts, vmm: "Cloud Hypervisor" });
   }
 
@@ -57,8 +60,8 @@ export class CloudHypervisorVm implements Vm {
     try {
       return locationOf(
         device.kind === "disk"
-          ? await this.#api.put("/vm.add-disk", diskConfig(device))
-          : await this.#api.put("/vm.add-net", netConfig(device)),
+          ? await this.#api.put("/vm.add-disk", diskConfig(device, this.#limits))
+          : await this.#api.put("/vm.add-net", netConfig(device, this.#limits)),
       );
     } catch (error) {
       this.#plugged.delete(id);

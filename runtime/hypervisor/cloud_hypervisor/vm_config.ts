@@ -2,6 +2,7 @@ import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { Device, Disk, Net, ShareVirtioFs } from "../device.ts";
 import { GUEST_KERNEL_PARAMS } from "../guest_kernel_params.ts";
 import type { VmSpec } from "../hypervisor.ts";
+import { type RateLimit, rateLimiter } from "../rate_limiter.ts";
 import type { CloudHypervisorOptions } from "./options.ts";
 
 /** Any number from 3 on does: the VMM serves one VM's vsock through a Unix socket, so nobody else sees it. */
@@ -24,8 +25,10 @@ export interface CloudHypervisorPlan {
  */
 export function vmConfig(spec: VmSpec, plan: CloudHypervisorPlan): Record<string, unknown> {
   const { options } = plan;
-  const disks = spec.devices.filter((device) => device.kind === "disk").map(diskConfig);
-  const nets = spec.devices.filter((device) => device.kind === "net").map(netConfig);
+  const disks = spec.devices.filter((device) => device.kind === "disk")
+    .map((disk) => diskConfig(disk, options));
+  const nets = spec.devices.filter((device) => device.kind === "net")
+    .map((net) => netConfig(net, options));
   const shares = spec.devices.filter((device) => device.kind === "share-virtio-fs").map(fsConfig);
   for (const device of spec.devices) refuseUnknown(device);
   return {
@@ -36,7 +39,7 @@ export function vmConfig(spec: VmSpec, plan: CloudHypervisorPlan): Record<string
       cmdline: commandLine(spec, options),
       ...(spec.initrd === undefined ? {} : { initramfs: spec.initrd }),
     },
-    disks: [...(spec.image === undefined ? [] : [imageDisk(spec.image)]), ...disks],
+    disks: [...(spec.image === undefined ? [] : [imageDisk(spec.image, options)]), ...disks],
     net: nets,
     fs: shares,
     rng: { src: options.entropySource },
@@ -74,18 +77,32 @@ function commandLine(spec: VmSpec, { debug }: CloudHypervisorOptions): string {
 }
 
 /** The image comes first, so that it is /dev/vda. */
-function imageDisk(path: string): Record<string, unknown> {
-  return { id: "image", path, readonly: true };
+function imageDisk(path: string, options: DeviceLimits): Record<string, unknown> {
+  return diskConfig({ id: "image", path, readonly: true }, options);
 }
 
+/** What the configuration allows each device. */
+export type DeviceLimits = Pick<CloudHypervisorOptions, "diskLimit" | "netLimit">;
+
 /** The body of `vm.add-disk`, too. */
-export function diskConfig({ id, path, readonly }: Disk): Record<string, unknown> {
-  return { id, path, readonly };
+export function diskConfig(
+  { id, path, readonly }: Pick<Disk, "id" | "path" | "readonly">,
+  { diskLimit }: DeviceLimits,
+): Record<string, unknown> {
+  return { id, path, readonly, ...limited(diskLimit) };
 }
 
 /** The body of `vm.add-net`, too. */
-export function netConfig({ id, tap, mac }: Net): Record<string, unknown> {
-  return { id, tap, mac };
+export function netConfig(
+  { id, tap, mac }: Net,
+  { netLimit }: DeviceLimits,
+): Record<string, unknown> {
+  return { id, tap, mac, ...limited(netLimit) };
+}
+
+function limited(limit: RateLimit): Record<string, unknown> {
+  const limiter = rateLimiter(limit);
+  return limiter ? { rate_limiter_config: limiter } : {};
 }
 
 function fsConfig({ tag, socketPath, queueSize }: ShareVirtioFs): Record<string, unknown> {

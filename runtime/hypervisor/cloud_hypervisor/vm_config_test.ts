@@ -46,6 +46,23 @@ Deno.test("vmConfig boots the kernel with ours and the caller's parameters", () 
   assert(payload.cmdline?.endsWith(" agent.log=debug"));
 });
 
+Deno.test("vmConfig limits disks and cards as the configuration says", () => {
+  const diskLimit = { bandwidth: 0, bandwidthBurst: 8, operations: 10, operationsBurst: 5 };
+  const netLimit = { bandwidth: 8_000, bandwidthBurst: 0, operations: 0, operationsBurst: 0 };
+  const plan = { ...PLAN, options: { ...PLAN.options, diskLimit, netLimit } };
+  const disk = { kind: "disk", id: "d", path: "/d", source: "file", readonly: true } as const;
+  const net = { kind: "net", id: "n", tap: "tap0", mac: "02:00:00:00:00:01" } as const;
+  const config = vmConfig(spec([disk, net]), plan);
+  const [limitedDisk] = config.disks as Record<string, unknown>[];
+  const [limitedNet] = config.net as Record<string, unknown>[];
+  assertEquals(limitedDisk?.rate_limiter_config, {
+    ops: { size: 10, one_time_burst: 5, refill_time: 1000 },
+  });
+  assertEquals(limitedNet?.rate_limiter_config, {
+    bandwidth: { size: 1_000, refill_time: 1000 },
+  });
+});
+
 Deno.test("vmConfig takes disks and cards, and refuses what Cloud Hypervisor lacks", () => {
   const disk = {
     kind: "disk",

@@ -1,3 +1,5 @@
+import { NO_LIMIT, type RateLimit } from "../rate_limiter.ts";
+
 /** Settings of the Firecracker driver, from `[hypervisor.firecracker]`. Key names in messages are config.toml's. */
 export interface FirecrackerOptions {
   /** `path`: the program. */
@@ -13,6 +15,8 @@ export interface FirecrackerOptions {
   /** `rx_rate_limiter_max_rate`, `tx_rate_limiter_max_rate`: bits per second; 0: no limit. */
   readonly rxMaxRate: number;
   readonly txMaxRate: number;
+  /** `disk_rate_limiter_*` */
+  readonly diskLimit: RateLimit;
 }
 
 export const DEFAULT_FIRECRACKER_OPTIONS: FirecrackerOptions = {
@@ -23,6 +27,7 @@ export const DEFAULT_FIRECRACKER_OPTIONS: FirecrackerOptions = {
   hugepages: false,
   rxMaxRate: 0,
   txMaxRate: 0,
+  diskLimit: NO_LIMIT,
 };
 
 /** Oldest Firecracker that the driver speaks to: the first with an entropy device. */

@@ -3,6 +3,7 @@ import type { Device, Disk, Net } from "../device.ts";
 import { GUEST_KERNEL_PARAMS } from "../guest_kernel_params.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import type { FirecrackerOptions } from "./options.ts";
+import { NO_LIMIT, rateLimiter } from "../rate_limiter.ts";
 import { placeholderId, PLACEHOLDERS } from "./placeholders.ts";
 
 /** Any number from 3 on does: the VMM serves one VM's vsock through a Unix socket, so nobody else sees it. */
@@ -78,21 +79,26 @@ function commandLine(spec: VmSpec, { debug }: FirecrackerOptions): string {
 }
 
 /** Disks that are there from the start, in the order in which the guest numbers them. */
-function driveRequests(spec: VmSpec, { placeholderPath }: FirecrackerPlan): Request[] {
-  const known = bootDisks(spec).map(({ id, path, readonly }) => drive(id, path, readonly));
-  const waiting = Array.from(
-    { length: PLACEHOLDERS },
-    (_, index) => drive(placeholderId(index), placeholderPath, false),
-  );
+function driveRequests(spec: VmSpec, { placeholderPath, options }: FirecrackerPlan): Request[] {
+  const known = bootDisks(spec).map((disk) => drive(disk, options));
+  const waiting = Array.from({ length: PLACEHOLDERS }, (_, index) => {
+    const disk = { id: placeholderId(index), path: placeholderPath, readonly: false };
+    return drive(disk, options);
+  });
   return [...known, ...waiting];
 }
 
-function drive(id: string, path: string, readonly: boolean): Request {
+function drive(
+  { id, path, readonly }: Pick<Disk, "id" | "path" | "readonly">,
+  { diskLimit }: FirecrackerOptions,
+): Request {
+  const limiter = rateLimiter(diskLimit);
   return put(`/drives/${driveId(id)}`, {
     drive_id: driveId(id),
     path_on_host: path,
     is_read_only: readonly,
     is_root_device: false,
+    ...(limiter && { rate_limiter: limiter }),
   });
 }
 
@@ -124,12 +130,12 @@ function net({ id, tap, mac }: Net, { rxMaxRate, txMaxRate }: FirecrackerOptions
     iface_id: driveId(id),
     host_dev_name: tap,
     guest_mac: mac,
-    ...(rxMaxRate > 0 ? { rx_rate_limiter: limiter(rxMaxRate) } : {}),
-    ...(txMaxRate > 0 ? { tx_rate_limiter: limiter(txMaxRate) } : {}),
+    ...limited("rx_rate_limiter", rxMaxRate),
+    ...limited("tx_rate_limiter", txMaxRate),
   });
 }
 
-/** @param bits Per second. A bucket of a second's bytes, filled within a second. */
-function limiter(bits: number): Record<string, unknown> {
-  return { bandwidth: { size: Math.max(1, Math.floor(bits / 8)), refill_time: 1000 } };
+function limited(key: string, bandwidth: number): Record<string, unknown> {
+  const limiter = rateLimiter({ ...NO_LIMIT, bandwidth });
+  return limiter ? { [key]: limiter } : {};
 }

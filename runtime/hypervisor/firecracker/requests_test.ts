@@ -50,6 +50,23 @@ Deno.test("bootRequests limits what a card receives, in bytes for bits", () => {
   });
 });
 
+Deno.test("bootRequests limits every drive, also those that wait for a disk", () => {
+  const diskLimit = {
+    bandwidth: 80_000_000,
+    bandwidthBurst: 8_000,
+    operations: 500,
+    operationsBurst: 0,
+  };
+  const plan = { ...PLAN, options: { ...PLAN.options, diskLimit } };
+  const drives = bootRequests(spec([]), plan).filter(({ path }) => path.startsWith("/drives/"));
+  for (const { body } of drives) {
+    assertEquals(body.rate_limiter, {
+      bandwidth: { size: 10_000_000, one_time_burst: 1_000, refill_time: 1000 },
+      ops: { size: 500, refill_time: 1000 },
+    });
+  }
+});
+
 Deno.test("bootRequests refuses what Firecracker lacks", () => {
   const share = {
     kind: "share-9p",

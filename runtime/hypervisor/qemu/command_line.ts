@@ -21,7 +21,7 @@ import {
 import { numaArguments, type NumaNode } from "./numa.ts";
 import type { QemuVersion } from "./qmp_message.ts";
 import { has } from "./release.ts";
-import { diskPorts, IOTHREAD } from "./disk.ts";
+import { diskPorts, IOTHREAD, sharedThreads } from "./disk.ts";
 import { placeNets } from "./net_slots.ts";
 import type { VmmUser } from "../vmm_user.ts";
 import { parkedCpuKernelParams } from "./parked_cpus.ts";
@@ -235,8 +235,9 @@ function slotArguments({ virtioBus, rootPorts }: MachineProfile, disk: DiskOptio
       `pcie-root-port,id=${id},bus=pcie.0,chassis=${index + 1},addr=0x${slot.toString(16)}`,
     ];
   });
-  const thread = disk.iothread ? ["-object", `iothread,id=${IOTHREAD}`] : [];
+  const threads = [...(disk.iothread ? [IOTHREAD] : []), ...sharedThreads(disk)]
+    .flatMap((id) => ["-object", `iothread,id=${id}`]);
   const served = disk.iothread ? `,iothread=${IOTHREAD}` : "";
   const scsi = `virtio-scsi-${virtioBus},id=${SCSI_BUS},num_queues=${disk.queues}${served}`;
-  return [...thread, ...ports.flat(), "-device", scsi];
+  return [...threads, ...ports.flat(), "-device", scsi];
 }

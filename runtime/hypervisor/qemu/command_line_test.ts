@@ -5,7 +5,7 @@ import type { VmSpec } from "../hypervisor.ts";
 import { type CommandLine, commandLine, type QemuPlan } from "./command_line.ts";
 import { quoted } from "./device_arguments.ts";
 import { MACHINES } from "./machine.ts";
-import { DEFAULT_QEMU_OPTIONS } from "./options.ts";
+import { DEFAULT_QEMU_OPTIONS, type DiskOptions } from "./options.ts";
 
 const SPEC: VmSpec = {
   id: "pod",
@@ -126,6 +126,19 @@ Deno.test("commandLine gives memory by virtio-mem where it is asked to, not rese
     assert(!values(without, "-device").some((text) => text.startsWith("virtio-mem-pci,")));
   }
   assert(!value(line(), "-append").includes("memhp"));
+});
+
+Deno.test("commandLine makes threads for disks: one for all, or some to deal them out", () => {
+  const threads = (disk: Partial<DiskOptions>): string[] => {
+    const options = {
+      ...DEFAULT_QEMU_OPTIONS,
+      disk: { ...DEFAULT_QEMU_OPTIONS.disk, driver: "virtio-blk" as const, ...disk },
+    };
+    return values(line({}, { options }), "-object").filter((text) => text.startsWith("iothread"));
+  };
+  assertEquals(threads({}), []);
+  assertEquals(threads({ iothread: true }), ["iothread,id=disks"]);
+  assertEquals(threads({ iothreads: 2 }), ["iothread,id=disks0", "iothread,id=disks1"]);
 });
 
 Deno.test("commandLine makes the image the first disk and its root", () => {

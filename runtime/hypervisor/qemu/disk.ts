@@ -57,7 +57,7 @@ export function diskDevice(
   place: DiskPlace,
   options: DiskOptions,
 ): Record<string, unknown> {
-  const { logicalSectorBytes, physicalSectorBytes, queues, queueSize, iothread } = options;
+  const { logicalSectorBytes, physicalSectorBytes, queues, queueSize } = options;
   const common = {
     ...ERRORS,
     ...(logicalSectorBytes > 0 && { logical_block_size: logicalSectorBytes }),
@@ -78,9 +78,20 @@ export function diskDevice(
   return {
     ...{ driver: "virtio-blk-pci", id, drive: id, bus: rootPort(place.index).id, ...common },
     ...{ "num-queues": queues, "queue-size": queueSize },
-    ...(iothread && { iothread: IOTHREAD }),
+    ...threadOf(place.index, options),
   };
 }
 
 /** Id of the thread that serves disks. */
 export const IOTHREAD = "disks";
+
+/** The threads among which disks are dealt out. */
+export function sharedThreads({ iothreads }: DiskOptions): string[] {
+  return Array.from({ length: iothreads }, (_, index) => `disks${index}`);
+}
+
+function threadOf(index: number, options: DiskOptions): { iothread?: string } {
+  const threads = sharedThreads(options), thread = threads[index % threads.length];
+  if (thread !== undefined) return { iothread: thread };
+  return options.iothread ? { iothread: IOTHREAD } : {};
+}

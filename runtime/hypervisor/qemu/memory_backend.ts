@@ -11,7 +11,7 @@ export interface MemoryBackend {
   readonly prealloc?: boolean;
   /** False: the host need not have all of it; for memory that is given piece by piece. */
   readonly reserve?: boolean;
-  /** From the host's pool of huge pages. */
+  /** From the host's pool of huge pages, of which enough must be free. */
   readonly hugePages?: boolean;
 }
 

@@ -19,6 +19,8 @@ export interface DiskOptions {
   readonly queueSize: number;
   /** Serve disks in a thread of their own. */
   readonly iothread: boolean;
+  /** Threads among which disks in slots of their own are dealt out instead. */
+  readonly iothreads: number;
 }
 
 /** Settings of the QEMU driver, from `[hypervisor.qemu]`. Key names in messages are those of config.toml. */
@@ -82,7 +84,7 @@ export const DEFAULT_QEMU_OPTIONS: QemuOptions = {
   memPrealloc: false,
   disk: {
     ...{ driver: "virtio-scsi", aio: "threads", logicalSectorBytes: 0, physicalSectorBytes: 0 },
-    ...{ queues: 1, queueSize: 128, iothread: false },
+    ...{ queues: 1, queueSize: 128, iothread: false, iothreads: 0 },
   },
   virtioMem: false,
   firmware: "",

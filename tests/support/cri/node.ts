@@ -10,7 +10,14 @@ import {
   type PodSandboxConfigSchema,
 } from "./gen/cri_pb.ts";
 import { podImages } from "./images.ts";
-import { BRIDGE, cniConfig, type ConfigVersion, containerdConfig, HANDLER } from "./node_config.ts";
+import {
+  bareConfig,
+  BRIDGE,
+  cniConfig,
+  type ConfigVersion,
+  containerdConfig,
+  HANDLER,
+} from "./node_config.ts";
 
 /** The fields of a message, any of them left out. */
 export type Fields<S extends DescMessage> = Extract<MessageInitShape<S>, { $typeName?: never }>;
@@ -38,6 +45,10 @@ export interface NodeOptions {
   readonly program?: string;
   /** Format of its configuration: 2 for 1.6, 3 for 2.x. Default: 2. */
   readonly version?: ConfigVersion;
+  /** Where it finds the shim by name. Default: dist/. */
+  readonly shimDir?: string;
+  /** Gets its configuration before it starts, without our handler; returns the one that it starts with. */
+  readonly configure?: (text: string) => Promise<string>;
 }
 
 const BUSYBOX = "docker.io/library/busybox:latest";
@@ -76,12 +87,17 @@ export class CriNode implements AsyncDisposable {
     readonly logs: string,
   ) {}
 
-  static async start({ program, version = 2 }: NodeOptions = {}): Promise<CriNode> {
+  static async start(options: NodeOptions = {}): Promise<CriNode> {
+    const { program, shimDir, version = 2, configure } = options;
     await using undo = new AsyncDisposableStack();
     const containerd = undo.use(
       await Containerd.start({
         ...(program === undefined ? {} : { program }),
-        configText: (directory) => containerdConfig(directory, version),
+        ...(shimDir === undefined ? {} : { shimDir }),
+        configText: async (directory) =>
+          configure
+            ? await configure(bareConfig(directory, version))
+            : containerdConfig(directory, version),
       }),
     );
     const { directory } = containerd;

@@ -20,8 +20,24 @@ function pauseLines(version: ConfigVersion): string {
     : `[plugins."io.containerd.cri.v1.images".pinned_images]\nsandbox = "${PAUSE}"`;
 }
 
-/** Root that may not lower oom_score_adj is common in build machines: hence `restrict_oom_score_adj`. */
+/** With our handler as the default. */
 export function containerdConfig(directory: string, version: ConfigVersion): string {
+  const plugin = `plugins."${RUNTIME[version]}"`;
+  return `${bareConfig(directory, version)}
+[${plugin}.containerd]
+default_runtime_name = "${HANDLER}"
+[${plugin}.containerd.runtimes.${HANDLER}]
+runtime_type = "io.containerd.kata.v2"
+${version === 2 ? "" : `runtime_path = "${DIST}/containerd-shim-kata-v2"`}
+pod_annotations = ["io.katacontainers.*"]
+`;
+}
+
+/**
+ * With runc's handler alone. Root that may not lower oom_score_adj is common in build machines: hence
+ * `restrict_oom_score_adj`.
+ */
+export function bareConfig(directory: string, version: ConfigVersion): string {
   const plugin = `plugins."${RUNTIME[version]}"`;
   const cniPrograms = version === 2
     ? `bin_dir = "${CNI_PROGRAMS}"`
@@ -40,12 +56,6 @@ ${version === 2 ? 'disable_tcp_service = true\nstream_server_port = "0"' : ""}
 [${plugin}.cni]
 ${cniPrograms}
 conf_dir = "${directory}/cni"
-[${plugin}.containerd]
-default_runtime_name = "${HANDLER}"
-[${plugin}.containerd.runtimes.${HANDLER}]
-runtime_type = "io.containerd.kata.v2"
-${version === 2 ? "" : `runtime_path = "${DIST}/containerd-shim-kata-v2"`}
-pod_annotations = ["io.katacontainers.*"]
 [${plugin}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.internal.v1.opt"]
