@@ -124,6 +124,7 @@ export class SandboxNetwork implements Disposable {
     if (this.#options.model === "none") return;
     try {
       using changes = this.#namespace.inside(() => NetlinkSocket.open(WATCHED));
+      await this.#followOnce(guest); // what has changed while the VM booted was told to nobody
       while (await changes.changed(this.#over.signal)) await this.#followOnce(guest);
     } catch (error) {
       log.error("Changes of the pod's network are not seen any more", { reason: messageOf(error) });
