@@ -38,7 +38,8 @@ export class NameRelay {
   readonly #namespace: NetworkNamespace;
   readonly #guest: GuestDialer;
   readonly #signal: AbortSignal;
-  #runs = false;
+  /** Since a look has begun that found a server, or may yet. */
+  #begun: Promise<void> | undefined;
 
   /** @param signal Ends it. */
   constructor(namespace: NetworkNamespace, guest: GuestDialer, signal: AbortSignal) {
@@ -51,15 +52,21 @@ export class NameRelay {
    * Looks whether the namespace has a name server now. Once this resolves, the guest's programs reach it. A guest that
    * cannot do it is no reason to do without the pod.
    */
-  async look(): Promise<void> {
-    if (this.#runs) return;
-    this.#runs = true;
+  look(): Promise<void> {
+    return this.#begun ??= this.#tryIt().then((runs) => {
+      if (!runs) this.#begun = undefined;
+    });
+  }
+
+  async #tryIt(): Promise<boolean> {
     try {
-      if (serves(this.#namespace)) return await this.#begin();
+      if (!serves(this.#namespace)) return false;
+      await this.#begin();
+      return true;
     } catch (error) {
       log.warn("The guest cannot ask Docker's name server", { reason: messageOf(error) });
+      return false;
     }
-    this.#runs = false;
   }
 
   async #begin(): Promise<void> {
@@ -70,7 +77,7 @@ export class NameRelay {
     );
     const connection = await listenInGuest(this.#guest, this.#signal);
     undo.move();
-    void carry(connection, socket, this.#signal).finally(() => this.#runs = false);
+    void carry(connection, socket, this.#signal).finally(() => this.#begun = undefined);
   }
 }
 

@@ -46,8 +46,12 @@ Deno.test({
     using server = namespace.inside(() => UdpSocket.bind(SERVER, NAMES_PORT));
     const looked = relay.look();
     assertEquals(await readForwardLine(ours), "DNS 127.0.0.11");
+    let again = false;
+    const lookedAgain = relay.look().then(() => again = true);
+    await new Promise((resolve) => setTimeout(resolve)); // whatever has resolved is told
+    assertEquals(again, false);
     await writeAll(ours, new TextEncoder().encode("OK\n"));
-    await looked;
+    await Promise.all([looked, lookedAgain]);
     await relay.look();
     assertEquals(dials(), 1);
 
