@@ -1,4 +1,4 @@
-/** Connections that the host makes to the guest's localhost. */
+/** Connections that the host makes to the guest's localhost, and the one by which it answers look-ups. */
 import { messageOf } from "../../common/base/errors.ts";
 import {
   closeQuietly,
@@ -11,6 +11,7 @@ import {
   readForwardLine,
 } from "../../common/protocol/transport/forward.ts";
 import { joinConnections } from "../../common/protocol/transport/join.ts";
+import { parseNamesLine } from "../../common/protocol/transport/names.ts";
 
 /** How long the host may take to say what it wants. */
 const REQUEST_MS = 10_000;
@@ -30,8 +31,10 @@ async function connectLocalhost({ family, port }: ForwardRequest): Promise<Deno.
 export async function serveForward(connection: Connection): Promise<void> {
   const late = setTimeout(() => closeQuietly(connection), REQUEST_MS);
   try {
-    const request = parseRequestLine(await readForwardLine(connection) ?? "");
+    const line = await readForwardLine(connection) ?? "";
     clearTimeout(late);
+    const server = parseNamesLine(line), request = parseRequestLine(line);
+    if (server) return await serveNamesAt(connection, server);
     if (!request) return await refuse(connection, "not a request");
     const local = await connectLocalhost(request);
     await writeAll(connection, new TextEncoder().encode("OK\n"));
@@ -41,6 +44,12 @@ export async function serveForward(connection: Connection): Promise<void> {
   } finally {
     clearTimeout(late);
   }
+}
+
+/** Few pods need it, so its code is loaded then. */
+async function serveNamesAt(connection: Connection, server: Uint8Array): Promise<void> {
+  const { serveNames } = await import("./names.ts");
+  await serveNames(connection, server);
 }
 
 /** A connection that has begun already is not harmed by it: it has been closed. */

@@ -1,5 +1,6 @@
 /** Calls about the guest's machine. None is on the way of a start, so their code is loaded when called. */
 import { FORWARD_FEATURE } from "../../common/protocol/transport/forward.ts";
+import { NAMES_FEATURE } from "../../common/protocol/transport/names.ts";
 import type { AgentImpl } from "./agent_service.ts";
 import { bootTimeMs } from "../../common/linux/clock.ts";
 import { AGENT_VERSION, type Guest } from "./guest.ts";
@@ -25,6 +26,7 @@ const EXTRA_FEATURES = [
   "kata-deno/stdio-streams",
   PROCESS_LIST,
   FORWARD_FEATURE,
+  NAMES_FEATURE,
 ];
 const NS_PER_US = 1000n;
 

@@ -1,4 +1,5 @@
 /** GetMetrics, in Prometheus's text format. Names are those of Kata's agent where it has the same figure. */
+import { readNetworkStats } from "../network/stats.ts";
 import type { Guest } from "./guest.ts";
 
 interface Metric {
@@ -28,6 +29,7 @@ export async function metricsText(guest: Guest): Promise<string> {
     residentMetric(agent ?? ""),
     openFilesMetric(),
     tasksMetric(load ?? ""),
+    await interfacesMetric(),
   ].map(format).join("");
 }
 
@@ -100,6 +102,31 @@ function tasksMetric(text: string): Metric {
     help: "Threads and processes of the guest, zombies included.",
     type: "gauge",
     samples: [{ value: Number(/\/(\d+) /.exec(text)?.[1] ?? 0) }],
+  };
+}
+
+/** Items are called as Kata's agent calls them. */
+async function interfacesMetric(): Promise<Metric> {
+  const samples = (await readNetworkStats()).flatMap((stats) =>
+    ([
+      ["recv_bytes", stats.rxBytes],
+      ["recv_packets", stats.rxPackets],
+      ["recv_errs", stats.rxErrors],
+      ["recv_drop", stats.rxDropped],
+      ["sent_bytes", stats.txBytes],
+      ["sent_packets", stats.txPackets],
+      ["sent_errs", stats.txErrors],
+      ["sent_drop", stats.txDropped],
+    ] as const).map(([item, value]) => ({
+      labels: { interface: stats.name ?? "", item },
+      value: Number(value),
+    }))
+  );
+  return {
+    name: "kata_guest_netdev_stat",
+    help: "Traffic of the guest's interfaces, errors and drops.",
+    type: "counter",
+    samples,
   };
 }
 

@@ -5,12 +5,14 @@ import { parseIp } from "../../common/linux/ip_address.ts";
 import { NetlinkSocket } from "../../common/linux/netlink.ts";
 import { createNetns, inNetns } from "../../common/linux/netns.ts";
 import { putAddress } from "../../common/linux/rtnetlink/address.ts";
-import { listLinks, setLink } from "../../common/linux/rtnetlink/link.ts";
+import { deleteLink, listLinks, setLink } from "../../common/linux/rtnetlink/link.ts";
 import { putNeighbor } from "../../common/linux/rtnetlink/neighbor.ts";
 import { putRoute, type Route } from "../../common/linux/rtnetlink/route.ts";
 import { disciplines, isRedirected } from "../../common/linux/rtnetlink/traffic.ts";
 import { createTap } from "../../common/linux/tap.ts";
 import { guestName, interfaceMessage, namesOf, routeMessage } from "./guest_network.ts";
+import { NetworkNamespace } from "./namespace.ts";
+import { PodLink } from "./pod_link.ts";
 import { type NetworkOptions, SandboxNetwork } from "./sandbox_network.ts";
 import { cleanUpNetwork } from "./saved_network.ts";
 import { scanNetwork } from "./scan.ts";
@@ -43,6 +45,13 @@ class Pod implements Disposable {
       putAddress(this.netlink, { index, address: ip(address), prefixLength, scope: 0, flags });
     }
     return index;
+  }
+
+  /** Runs ip(8) inside. */
+  ip(...words: readonly string[]): void {
+    const net = `--net=${this.path.replace("self", String(Deno.pid))}`;
+    const { success } = new Deno.Command("nsenter", { args: [net, "ip", ...words] }).outputSync();
+    assert(success, words.join(" "));
   }
 
   names(): string[] {
@@ -117,6 +126,17 @@ inKernel("scanNetwork finds what somebody set, and leaves what the guest makes i
   assertEquals(scan.neighbors.length, 1);
 });
 
+inKernel("scanNetwork takes a bridge for an interface, and not its ports", () => {
+  using pod = new Pod();
+  pod.ip("link", "add", "br0", "type", "bridge");
+  pod.ip("link", "set", "br0", "up");
+  pod.addInterface("port0", []);
+  pod.addInterface("eth0", []);
+  pod.ip("link", "set", "port0", "master", "br0");
+  const { interfaces } = scanNetwork(pod.netlink);
+  assertEquals(interfaces.map(({ link }) => link.name).sort(), ["br0", "eth0"]);
+});
+
 inKernel(
   "connect ties each interface to a card, and disposal leaves the namespace as it was",
   () => {
@@ -171,6 +191,26 @@ inKernel("more interfaces than the VM takes are refused, and nothing is tied", (
   const error = assertThrows(() => network.connect(2), RuntimeError, "Cannot connect 3 network");
   assertEquals(error.code, Code.ResourceExhausted);
   assert(indexes.every((index) => !isRedirected(pod.netlink, index)));
+});
+
+inKernel("an interface that vanishes meanwhile is named, and leaves nothing", () => {
+  using pod = new Pod();
+  pod.addInterface("eth0", ["10.1.0.2/24"]);
+  using namespace = NetworkNamespace.open(pod.path);
+  const [link] = scanNetwork(namespace.netlink).interfaces.map((each) => each.link);
+  assert(link);
+  deleteLink(pod.netlink, "remove eth0", link.index);
+  const before = pod.names();
+  for (const model of ["tcfilter", "macvtap"] as const) {
+    const kind = model === "macvtap" ? "veth" : link.kind;
+    const error = assertThrows(
+      () => PodLink.tie(namespace, { ...link, kind }, { ...options(pod.path), model }),
+      RuntimeError,
+      'Cannot connect interface "eth0" to the VM',
+    );
+    assertEquals(error.code, Code.Unavailable);
+    assertEquals(pod.names(), before);
+  }
 });
 
 inKernel("with model none nothing is tied", () => {

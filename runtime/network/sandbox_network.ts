@@ -5,6 +5,7 @@ import { RTMGRP } from "../../common/linux/rtnetlink/constants.ts";
 import type { Link } from "../../common/linux/rtnetlink/link.ts";
 import type { Net } from "../hypervisor/device.ts";
 import { GuestCards, type NetworkGuest } from "./guest_cards.ts";
+import { NameRelay } from "./name_relay.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { type LinkOptions, PodLink } from "./pod_link.ts";
 import type { GuestDialer } from "./port_forward.ts";
@@ -39,6 +40,7 @@ export class SandboxNetwork implements Disposable {
   readonly #links = new Map<number, PodLink>();
   readonly #over = new AbortController();
   readonly #guest = new GuestCards();
+  #names: NameRelay | undefined;
   #scan: NetworkScan = NOTHING;
   #last: Promise<void> = Promise.resolve();
 
@@ -124,6 +126,7 @@ export class SandboxNetwork implements Disposable {
     if (this.#options.model === "none") return;
     try {
       using changes = this.#namespace.inside(() => NetlinkSocket.open(WATCHED));
+      await this.#followOnce(guest); // what has changed while the VM booted was told to nobody
       while (await changes.changed(this.#over.signal)) await this.#followOnce(guest);
     } catch (error) {
       log.error("Changes of the pod's network are not seen any more", { reason: messageOf(error) });
@@ -143,6 +146,12 @@ export class SandboxNetwork implements Disposable {
         reason: messageOf(error),
       });
     }
+  }
+
+  /** Has Docker's name server answer the guest, whenever there is one, until disposal. Never throws. */
+  async relayNames(guest: GuestDialer): Promise<void> {
+    this.#names ??= new NameRelay(this.#namespace, guest, this.#over.signal);
+    await this.#names.look();
   }
 
   /** Unties everything. The VM must have ended. */
@@ -174,6 +183,7 @@ export class SandboxNetwork implements Disposable {
     }
     this.#scan = scan;
     await this.#guest.tell(guest, scan, signal);
+    await this.#names?.look();
   }
 
   async #plug(guest: NetworkGuest, link: Link): Promise<void> {

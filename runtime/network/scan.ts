@@ -47,6 +47,14 @@ function isWanted(link: Link, addresses: readonly Address[]): boolean {
   return (link.flags & IFF.UP) !== 0 || addresses.length > 0;
 }
 
+/** Interfaces that take over what their ports receive. */
+const WITH_PORTS = new Set(["bridge", "bond", "team"]);
+
+/** A port's frames belong to the interface that it is a port of, which the guest gets. */
+function isPort({ master }: Link, links: readonly Link[]): boolean {
+  return links.some(({ index, kind }) => index === master && WITH_PORTS.has(kind));
+}
+
 /** The guest's kernel makes its own of these from the same hardware address. */
 function isOwn({ address, scope }: Address): boolean {
   return address.length === 16 && scope === SCOPE_LINK;
@@ -82,7 +90,8 @@ function bounded<T>(list: readonly T[], most: number, what: string): readonly T[
 export function scanNetwork(netlink: NetlinkSocket): NetworkScan {
   const addresses = listAddresses(netlink)
     .filter((address) => !isOwn(address) && (address.flags & IFA_F.PERMANENT) !== 0);
-  const interfaces = listLinks(netlink)
+  const links = listLinks(netlink);
+  const interfaces = links.filter((link) => !isPort(link, links))
     .map((link) => ({ link, addresses: addresses.filter(({ index }) => index === link.index) }))
     .filter(({ link, addresses }) => isWanted(link, addresses));
   const known = new Set(interfaces.map(({ link }) => link.index));

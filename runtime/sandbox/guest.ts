@@ -1,6 +1,7 @@
 import { Code, RuntimeError } from "../../common/base/errors.ts";
 import { monotonicMs } from "../../common/linux/clock.ts";
 import { FORWARD_FEATURE } from "../../common/protocol/transport/forward.ts";
+import { NAMES_FEATURE } from "../../common/protocol/transport/names.ts";
 import {
   type AgentLink,
   connectAgent,
@@ -108,6 +109,7 @@ export async function bringUp(
       timeline.add(step.name, step.startMs, step.endMs);
     }
     if (features?.extraFeatures.includes(FORWARD_FEATURE)) void network.forwardPorts(link);
+    if (features?.extraFeatures.includes(NAMES_FEATURE)) void network.relayNames(link);
     void network.follow({ agent: link.agent, vm });
     return {
       link,

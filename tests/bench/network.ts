@@ -11,7 +11,7 @@ import { netPeerFolder } from "../support/net/net_peer.ts";
 const STEPS = ["connect the network", "agent sets up the network"];
 const BRIDGE = "kata-bench0", GATEWAY = "10.94.0.1", ADDRESS = "10.94.0.2";
 const PORT = "8080";
-const TRANSFER = 256e6, ROUND_TRIPS = 2000, CONNECT_SECONDS = 5;
+const TRANSFER = 256e6, ROUND_TRIPS = 2000, CONNECT_SECONDS = 5, RATE = 1000;
 /** An emulated guest on a busy machine may take long to boot. */
 const PATIENT = "[agent.kata]\ndial_timeout = 300\n";
 
@@ -68,6 +68,8 @@ interface Measurement {
   readonly unit: Figure["unit"];
   readonly argv: readonly string[];
   readonly pattern: RegExp;
+  /** Default: net_peer. */
+  readonly program?: string;
 }
 
 const MEASUREMENTS: readonly Measurement[] = [
@@ -90,6 +92,13 @@ const MEASUREMENTS: readonly Measurement[] = [
     unit: "1/s",
     argv: ["conn", ADDRESS, PORT, "0", String(CONNECT_SECONDS)],
     pattern: / 0 bad (\d+) \/s/,
+  },
+  {
+    name: `connection, ${RATE} begun a second, median`,
+    unit: "ms",
+    program: "net_storm",
+    argv: [ADDRESS, PORT, String(RATE), String(CONNECT_SECONDS)],
+    pattern: new RegExp(`^${RATE * CONNECT_SECONDS} good 0 bad .*?([\\d.]+) ms median`),
   },
 ];
 
@@ -122,9 +131,9 @@ async function measure(context: BenchContext, tools: string, variant: Variant): 
   for (let round = 0; round < runs; round++) {
     const id = `network-${contender.label}${suffix.replaceAll(/[^a-z]/g, "")}-${round}`;
     await using _container = await serve(containerd, contender, id, flags);
-    for (const { name, unit, argv, pattern } of MEASUREMENTS) {
-      const text = await output([`${tools}/net_peer`, ...argv], { timeoutMs: 600_000 });
-      const scale = unit === "ms" ? 1e-3 : 1; // the program counts microseconds
+    for (const { name, unit, argv, pattern, program = "net_peer" } of MEASUREMENTS) {
+      const text = await output([`${tools}/${program}`, ...argv], { timeoutMs: 600_000 });
+      const scale = / us /.test(text) ? 1e-3 : 1;
       record(contender, `${name}${suffix}`, unit, numberIn(text, pattern) * scale);
     }
     for (const step of contender.label === "runc" ? [] : STEPS) {

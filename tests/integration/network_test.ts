@@ -219,15 +219,6 @@ Deno.test({ name: `pods on CNI networks${why}`, ignore: !ready }, async (test) =
       await until(async () => !(await a.exec("ip", "addr")).includes("late0"));
     });
 
-    await test.step("a flood of datagrams from the guest delays neither State nor Kill", async () => {
-      const flood = b.exec("/peer/net_peer", "flood", v4, "8080", "5");
-      const since = Date.now();
-      await containerd.ctrOutput(["task", "ls"]);
-      const took = Date.now() - since;
-      assert(took < 2_000, `State took ${took} ms`);
-      await flood;
-    });
-
     await Promise.all([a.end(), b.end()]);
     for (const pod of [one, other]) {
       const links = await pod.run("ip", "-o", "link"), disciplines = await pod.run("tc", "qdisc");

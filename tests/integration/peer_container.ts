@@ -7,6 +7,8 @@ export interface PeerContainer {
   /** Runs a program in it. @returns What it printed, on both outputs. */
   exec(...argv: string[]): Promise<string>;
   end(): Promise<void>;
+  /** Waits until it has ended by itself or by somebody else. */
+  ended(): Promise<void>;
 }
 
 /** What the container may be, besides. */
@@ -20,7 +22,7 @@ export interface PeerOptions {
   readonly script?: string;
 }
 
-const SERVE = "echo up; exec /peer/net_peer serve 8080 >/dev/null";
+const SERVE = "exec /peer/net_peer serve 8080 up";
 
 /** Starts it, and waits until it is up. */
 export async function startPeer(
@@ -43,5 +45,6 @@ export async function startPeer(
       await containerd.ctrOutput(["task", "kill", "-s", "SIGKILL", id]);
       await running.finish();
     },
+    ended: async () => void await running.finish(),
   };
 }

@@ -19,6 +19,7 @@ const IFLA = {
   IFNAME: 3,
   MTU: 4,
   LINK: 5,
+  MASTER: 10,
   LINKINFO: 18,
   STATS64: 23,
   AF_SPEC: 26,
@@ -58,6 +59,8 @@ export interface Link {
   readonly mtu: number;
   /** What made it: `veth`, `macvlan`, `ipvlan`, `tun`; empty for hardware. */
   readonly kind: string;
+  /** Index of the bridge or bond of which it is a port. */
+  readonly master?: number;
   readonly stats: LinkStats | undefined;
 }
 
@@ -83,6 +86,7 @@ export function parseLink(body: Uint8Array): Link {
   if (body.length < IFINFO_BYTES) throw new NetlinkFormatError("A link that is too short");
   const view = viewOf(body);
   const attributes = new Attributes(body.subarray(IFINFO_BYTES));
+  const master = attributes.u32(IFLA.MASTER);
   return {
     index: view.getInt32(4, true),
     name: attributes.text(IFLA.IFNAME) ?? "",
@@ -91,6 +95,7 @@ export function parseLink(body: Uint8Array): Link {
     mac: formatMac(attributes.bytes(IFLA.ADDRESS) ?? new Uint8Array()),
     mtu: attributes.u32(IFLA.MTU) ?? 0,
     kind: attributes.nested(IFLA.LINKINFO).text(IFLA_INFO_KIND) ?? "",
+    ...(master !== undefined && { master }),
     stats: parseStats(attributes.bytes(IFLA.STATS64)),
   };
 }

@@ -92,3 +92,10 @@ export class CniPod implements AsyncDisposable {
     await this.#undo.disposeAsync();
   }
 }
+
+/** The addresses of a pod's interface, as its namespace on the host tells, without those of the link. */
+export async function addressesOf(pod: CniPod, name: string): Promise<string[]> {
+  const [link] = JSON.parse(await pod.run("ip", "-json", "addr", "show", name));
+  return link.addr_info.filter(({ scope }: { scope: string }) => scope === "global")
+    .map(({ local }: { local: string }) => local);
+}

@@ -1,7 +1,7 @@
 /*
  * net_peer: both ends of the network tests and figures, as one static program.
  *
- *   net_peer serve PORT              TCP and UDP, IPv4 and IPv6, until killed; says "ready" when it listens
+ *   net_peer serve PORT [WORD]       TCP and UDP, IPv4 and IPv6, until killed; says WORD, or "ready", when it listens
  *   net_peer get HOST PORT BYTES     receives that many bytes; prints MB/s and whether all were right
  *   net_peer put HOST PORT BYTES     sends them
  *   net_peer echo HOST PORT          one byte there and back; prints "echo"
@@ -140,12 +140,12 @@ static int listen_on(int type, int port)
 }
 
 /* Short connections of one echo are answered here: a process for each would measure fork(2). */
-static void serve(int port)
+static void serve(int port, const char *word)
 {
     struct pollfd waits[2] = {{.fd = listen_on(SOCK_STREAM, port), .events = POLLIN},
                               {.fd = listen_on(SOCK_DGRAM, port), .events = POLLIN}};
     signal(SIGCHLD, SIG_IGN);
-    puts("ready");
+    puts(word);
     fflush(stdout);
     for (;;) {
         if (poll(waits, 2, -1) < 0)
@@ -304,7 +304,7 @@ int main(int argc, char **argv)
     const char *verb = argv[1], *host = argv[2], *port = argc > 3 ? argv[3] : "";
     double number = argc > 4 ? atof(argv[4]) : 0, more = argc > 5 ? atof(argv[5]) : 0;
     if (strcmp(verb, "serve") == 0)
-        serve(atoi(host));
+        serve(atoi(host), *port ? port : "ready");
     else if (strcmp(verb, "get") == 0)
         transfer('G', host, port, (uint64_t)number);
     else if (strcmp(verb, "put") == 0)
