@@ -63,3 +63,20 @@ export function flag(args: readonly string[], name: string): string | undefined 
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
 }
+
+/** Ends the program, as its peers do, where it was given what it does not know. @param valued Flags with a value. */
+export function onlyFlags(
+  args: readonly string[],
+  valued: readonly string[],
+  plain: readonly string[],
+): void {
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? "";
+    if (plain.includes(arg)) continue;
+    if (!valued.includes(arg) || args[at + 1] === undefined) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`error: unexpected argument '${arg}'\n`));
+      Deno.exit(2);
+    }
+    at++;
+  }
+}

@@ -4,6 +4,12 @@ import { denoConfig } from "../support/deno_config.ts";
 /** The VMMs that have a conforming server here. */
 export type ServedVmm = "cloud_hypervisor" | "firecracker";
 
+/** As the VMMs' own processes are called. */
+const PROGRAM_NAMES = {
+  cloud_hypervisor: "cloud-hypervisor",
+  firecracker: "firecracker",
+} as const;
+
 /**
  * Writes a program that is the VMM to whoever starts it.
  * @param folder An existing one; it gets one file.
@@ -22,8 +28,10 @@ export async function vmmProgram(
     return value === undefined ? [] : [`export ${name}='${value}'`];
   });
   if (version !== undefined) variables.push(`export KATA_TEST_VMM_VERSION='${version}'`);
-  const command = `'${Deno.execPath()}' run --quiet --no-check -A --config '${denoConfig()}'`;
-  const run = `exec ${command} '${server}' "$@"`;
-  await Deno.writeTextFile(path, ["#!/bin/sh", ...variables, run, ""].join("\n"), { mode: 0o755 });
+  const flags = `run --quiet --no-check -A --config '${denoConfig()}'`;
+  const run = `exec -a ${PROGRAM_NAMES[vmm]} '${Deno.execPath()}' ${flags} '${server}' "$@"`;
+  await Deno.writeTextFile(path, ["#!/bin/bash", ...variables, run, ""].join("\n"), {
+    mode: 0o755,
+  });
   return path;
 }

@@ -1,9 +1,9 @@
-import { NO_REFERENCE, referencePath } from "../../../common/protocol/testing/reference.ts";
 import { CloudHypervisorDriver } from "../../../runtime/hypervisor/cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "../../../runtime/hypervisor/firecracker/driver.ts";
 import type { Hypervisor } from "../../../runtime/hypervisor/hypervisor.ts";
 import { QemuDriver } from "../../../runtime/hypervisor/qemu/driver.ts";
 import { type ServedVmm, vmmProgram } from "../../vmm/program.ts";
+import { vmmUnderTest } from "../../vmm/served_vmm.ts";
 
 /** A driver under test; `create` may be given another program to run as the VMM. */
 export interface Driver {
@@ -12,6 +12,8 @@ export interface Driver {
   /** Why it cannot be tried here; empty when it can. */
   readonly absent: string;
   create(program: string): Hypervisor;
+  /** The VMM's threads are the guest's processors: not so behind a conforming server. */
+  readonly real: boolean;
   /** A place is free again when detach returns, not only when the guest has let go. */
   readonly freesPlaces: boolean;
   /** Makes a program, in a folder, that says it is an older release than the driver speaks to. */
@@ -27,18 +29,6 @@ function isFile(path: string): boolean {
 }
 
 const QEMU = "/usr/bin/qemu-system-x86_64";
-
-/** The VMM's own program where a variable names it; otherwise the conforming server, where its description is. */
-async function programOf(
-  vmm: ServedVmm,
-  folder: string,
-): Promise<Pick<Driver, "program" | "absent">> {
-  const real = Deno.env.get(`KATA_TEST_${vmm.toUpperCase()}`);
-  if (real !== undefined) return { program: real, absent: isFile(real) ? "" : `no ${real}` };
-  const program = await vmmProgram(vmm, folder);
-  const description = referencePath(`specs/${vmm.replace("_", "-")}-openapi.yaml`);
-  return { program, absent: isFile(description) ? "" : NO_REFERENCE };
-}
 
 async function oldQemu(folder: string): Promise<string> {
   const path = `${folder}/qemu`;
@@ -68,7 +58,7 @@ async function served(
   return {
     name,
     freesPlaces,
-    ...await programOf(vmm, folder),
+    ...await vmmUnderTest(vmm, folder),
     create: (path) => createDriver(name, path),
     oldProgram: (place) => vmmProgram(vmm, place, "0.1.0"),
   };
@@ -83,6 +73,7 @@ export async function driversUnderTest(folder: string): Promise<Driver[]> {
       absent: isFile(QEMU) ? "" : `no ${QEMU}`,
       create: (path) => createDriver("qemu q35", path),
       freesPlaces: true,
+      real: true,
       oldProgram: oldQemu,
     },
     await served("cloud hypervisor", "cloud_hypervisor", folder, false),

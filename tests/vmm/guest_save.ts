@@ -1,0 +1,82 @@
+/**
+ * Saving and loading a conforming server's machine, by QEMU's migration. Memory stays out of that and is copied as a
+ * file; the vsock, which cannot be saved, leaves the machine before and comes back after.
+ */
+import type { QmpClient } from "../../runtime/hypervisor/qemu/qmp.ts";
+import type { QmpEvent } from "../../runtime/hypervisor/qemu/qmp_message.ts";
+import { output } from "../../tools/lib/command.ts";
+import { RAM_ID, VSOCK_ID } from "./machine.ts";
+
+export interface SavedFiles {
+  /** The guest's memory. */
+  readonly memory: string;
+  /** The devices' state. */
+  readonly state: string;
+}
+
+/** How long the guest may take to let go of its vsock, and QEMU to write or read a state. */
+const UNPLUG_MS = 10_000, STATE_MS = 20_000;
+const MIB = 1024 * 1024;
+const CAPABILITIES = {
+  capabilities: [
+    { capability: "x-ignore-shared", state: true },
+    { capability: "events", state: true },
+  ],
+};
+
+/** @param qemu Its process, and how much memory the guest has from the start. */
+export async function saveMachine(
+  qmp: QmpClient,
+  qemu: { readonly pid: number; readonly memoryMiB: number },
+  files: SavedFiles,
+): Promise<void> {
+  await unplugVsock(qmp);
+  await qmp.execute("migrate-set-capabilities", CAPABILITIES);
+  const over = qmp.nextEvent(isOver, AbortSignal.timeout(STATE_MS));
+  over.catch(() => {}); // the command may fail first
+  await qmp.execute("migrate", { uri: `exec:cat >'${files.state}'` });
+  const { data } = await over;
+  if (data.status !== "completed") throw new Error(`The migration ended as ${data.status}`);
+  await output(["cp", "--sparse=always", memoryOf(qemu), files.memory]);
+}
+
+export async function loadMachine(qmp: QmpClient, state: string): Promise<void> {
+  await qmp.execute("migrate-set-capabilities", CAPABILITIES);
+  const over = qmp.nextEvent(isOver, AbortSignal.timeout(STATE_MS));
+  over.catch(() => {});
+  await qmp.execute("migrate-incoming", { uri: `exec:cat '${state}'` });
+  const { data } = await over;
+  if (data.status !== "completed") throw new Error(`The migration ended as ${data.status}`);
+  await qmp.execute("stop");
+  await qmp.execute("device_add", {
+    ...{ driver: "vhost-user-vsock-pci", chardev: "vs", id: VSOCK_ID, bus: "pci.0" },
+  });
+}
+
+function isOver({ name, data }: QmpEvent): boolean {
+  return name === "MIGRATION" && ["completed", "failed"].includes(String(data.status));
+}
+
+/** The guest must run for that. */
+async function unplugVsock(qmp: QmpClient): Promise<void> {
+  const gone = qmp.nextEvent(
+    ({ name, data }) => name === "DEVICE_DELETED" && data.device === VSOCK_ID,
+    AbortSignal.timeout(UNPLUG_MS),
+  );
+  gone.catch(() => {});
+  await qmp.execute("cont");
+  await qmp.execute("device_del", { id: VSOCK_ID });
+  await gone;
+  await qmp.execute("stop");
+}
+
+/** The file without a name that QEMU has for memory; the first of that size, since memory that can be added comes later. */
+function memoryOf({ pid, memoryMiB }: { pid: number; memoryMiB: number }): string {
+  const folder = `/proc/${pid}/fd`;
+  const fds = [...Deno.readDirSync(folder)].map(({ name }) => Number(name)).sort((a, b) => a - b);
+  const found = fds.map((fd) => `${folder}/${fd}`).find((path) =>
+    Deno.readLinkSync(path).includes("memfd:") && Deno.statSync(path).size === memoryMiB * MIB
+  );
+  if (found === undefined) throw new Error(`QEMU ${pid} has no memory "${RAM_ID}"`);
+  return found;
+}
