@@ -12,7 +12,6 @@ export const PENDING: ReadonlySet<string> = new Set([
       "disable_image_nvdimm",
       "firmware",
     ],
-    ...["jailer_path"],
     ...[
       "hypervisor_socket",
       "hypervisor_timeout",
@@ -23,13 +22,7 @@ export const PENDING: ReadonlySet<string> = new Set([
       "enable_numa",
       "numa_mapping",
     ],
-    ...["indep_iothreads", "disk_rate_limiter_bw_max_rate", "disk_rate_limiter_bw_one_time_burst"],
-    ...[
-      "disk_rate_limiter_ops_max_rate",
-      "disk_rate_limiter_ops_one_time_burst",
-    ],
-    ...["net_rate_limiter_bw_max_rate", "net_rate_limiter_bw_one_time_burst"],
-    ...["net_rate_limiter_ops_max_rate", "net_rate_limiter_ops_one_time_burst", "default_bridges"],
+    ...["indep_iothreads", "default_bridges"],
     ...["pcie_root_port"],
   ]),
   ...within("factory", [

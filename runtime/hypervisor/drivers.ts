@@ -4,6 +4,7 @@ import type { HypervisorConfig } from "../config/config.ts";
 import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import type { RateLimits } from "./rate_limiter.ts";
 import { QemuDriver } from "./qemu/driver.ts";
 import type { DiskOptions } from "./qemu/options.ts";
 import { isMachineType } from "./qemu/machine.ts";
@@ -105,17 +106,35 @@ function cloudHypervisor(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     hugepages: config.enableHugepages,
     logLevel: config.hypervisorLoglevel,
+    diskLimits: diskLimits(config),
+    netLimits: {
+      bitsPerSecond: config.netRateLimiterBwMaxRate,
+      burstBits: config.netRateLimiterBwOneTimeBurst,
+      operationsPerSecond: config.netRateLimiterOpsMaxRate,
+      burstOperations: config.netRateLimiterOpsOneTimeBurst,
+    },
   });
+}
+
+function diskLimits(config: HypervisorConfig): RateLimits {
+  return {
+    bitsPerSecond: config.diskRateLimiterBwMaxRate,
+    burstBits: config.diskRateLimiterBwOneTimeBurst,
+    operationsPerSecond: config.diskRateLimiterOpsMaxRate,
+    burstOperations: config.diskRateLimiterOpsOneTimeBurst,
+  };
 }
 
 function firecracker(config: HypervisorConfig): Hypervisor {
   return new FirecrackerDriver({
     path: config.path,
+    jailer: config.jailerPath,
     seccomp: !config.disableSeccomp,
     debug: config.enableDebug,
     freePageReporting: config.reclaimGuestFreedMemory,
     hugepages: config.enableHugepages,
     rxMaxRate: config.rxRateLimiterMaxRate,
     txMaxRate: config.txRateLimiterMaxRate,
+    diskLimits: diskLimits(config),
   });
 }
