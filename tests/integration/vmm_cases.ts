@@ -1,44 +1,67 @@
 /** The VMMs under test, one configuration for all of them, and what each can do. */
 import { DIST } from "../../tools/lib/paths.ts";
 import { output } from "../../tools/lib/command.ts";
+import { jailerProgram } from "../vmm/program.ts";
 import { vmmUnderTest } from "../vmm/served_vmm.ts";
 
 /** A VMM by its name in the configuration. */
 export interface VmmCase {
-  readonly name: "qemu" | "clh" | "firecracker";
+  readonly name: VmmName;
+  /** For people, where one VMM is run in several ways. */
+  readonly title: string;
   /** Why it cannot be tried here; empty when it can. */
   readonly absent: string;
   /** What shows the host's folders to the guest; none: root file systems are disks. */
   readonly shares: boolean;
+  /** Firecracker is started by its jailer. */
+  readonly jailed?: boolean;
 }
+
+type VmmName = "qemu" | "clh" | "firecracker";
 
 export interface VmmCases {
   readonly cases: readonly VmmCase[];
-  /** Flags of `ctr run` for a VMM: configurations that differ in one line. */
-  flags(name: VmmCase["name"]): readonly string[];
+  /** Lines of a configuration; they differ in one from VMM to VMM, but for the jailer. */
+  lines(vmm: VmmCase): readonly string[];
+  /** The same as flags of `ctr run`, without templates. */
+  flags(vmm: VmmCase): readonly string[];
 }
 
+const MEMORY = "default_memory = 512";
+
 /** @param folder Gets programs and configurations. */
-export async function vmmCases(folder: string, more: readonly string[] = []): Promise<VmmCases> {
+export async function vmmCases(folder: string): Promise<VmmCases> {
   const clh = await vmmUnderTest("cloud_hypervisor", folder);
   const firecracker = await vmmUnderTest("firecracker", folder);
-  const configuration = (name: string): string[] => [
-    ...["[hypervisor.qemu]", "default_memory = 512"],
-    ...["[hypervisor.clh]", `path = "${clh.program}"`, "default_memory = 512"],
-    ...["[hypervisor.firecracker]", `path = "${firecracker.program}"`, "default_memory = 512"],
-    ...["[agent.kata]", "dial_timeout = 120", "[factory]", "enable_template = false"],
-    ...more,
+  const given = Deno.env.get("KATA_TEST_JAILER");
+  const jailer = firecracker.real ? given : await jailerProgram(folder);
+  const noJailer = jailer === undefined ? "KATA_TEST_JAILER names none" : "";
+  const lines = ({ name, jailed }: VmmCase): string[] => [
+    ...["[hypervisor.qemu]", MEMORY],
+    ...["[hypervisor.clh]", `path = "${clh.program}"`, MEMORY],
+    ...["[hypervisor.firecracker]", `path = "${firecracker.program}"`, MEMORY],
+    ...(jailed ? [`jailer_path = "${jailer}"`] : []),
+    ...["[agent.kata]", "dial_timeout = 120"],
     ...["[runtime]", `hypervisor_name = "${name}"`],
   ];
   return {
     cases: [
-      { name: "qemu", absent: "", shares: true },
-      { name: "clh", absent: clh.absent, shares: true },
-      { name: "firecracker", absent: firecracker.absent, shares: false },
+      { name: "qemu", title: "qemu", absent: "", shares: true },
+      { name: "clh", title: "clh", absent: clh.absent, shares: true },
+      {
+        ...{ name: "firecracker", title: "firecracker", shares: false },
+        absent: firecracker.absent,
+      },
+      {
+        ...{ name: "firecracker", title: "firecracker in its jailer", shares: false, jailed: true },
+        absent: firecracker.absent || noJailer,
+      },
     ],
-    flags: (name) => {
-      const path = `${folder}/${name}.toml`;
-      Deno.writeTextFileSync(path, `${configuration(name).join("\n")}\n`);
+    lines,
+    flags: (vmm) => {
+      const path = `${folder}/${vmm.title.replaceAll(" ", "-")}.toml`;
+      const all = [...lines(vmm), "[factory]", "enable_template = false", ""];
+      Deno.writeTextFileSync(path, all.join("\n"));
       return ["--runtime-config-path", path];
     },
   };

@@ -3,9 +3,10 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { command, output } from "../../tools/lib/command.ts";
 import { DIST } from "../../tools/lib/paths.ts";
 import { findKit } from "../conformance/kit.ts";
-import { Containerd } from "../support/containerd.ts";
+import type { Containerd } from "../support/containerd.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { background } from "./background.ts";
+import { blockfileContainerd } from "./blockfile_containerd.ts";
 import { type VmmCase, vmmCases, vmmPid } from "./vmm_cases.ts";
 
 /** How soon a client must learn that its container is no more, in milliseconds. */
@@ -17,24 +18,14 @@ globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive:
 const VMMS = await vmmCases(FOLDER);
 const kit = await findKit();
 
+/** Two snapshotters are there: folders for VMMs that can share them, and images of disks. */
 interface Bench {
   readonly containerd: Containerd;
   readonly folder: string;
   /** Flags of `ctr run`: the VMM, and where root file systems come from. */
   readonly flags: readonly string[];
-}
-
-/** A containerd with two snapshotters: folders for VMMs that can share them, and images of disks. */
-async function startContainerd(folder: string): Promise<Containerd> {
-  const scratch = `${folder}/scratch.img`;
-  await output(["mkfs.ext4", "-q", "-F", scratch, "64M"]);
-  return await Containerd.start({
-    program: `${kit?.bin}/containerd`,
-    config: `[plugins."io.containerd.snapshotter.v1.blockfile"]
-  root_path = "${folder}/snapshots"
-  scratch_file = "${scratch}"
-  fs_type = "ext4"`,
-  });
+  /** The VMM counts what its devices do. */
+  readonly counts: boolean;
 }
 
 async function runs({ containerd, flags }: Bench, root: RegExp): Promise<void> {
@@ -45,7 +36,7 @@ async function runs({ containerd, flags }: Bench, root: RegExp): Promise<void> {
   assertNotEquals(stdout.trim().split("\n").at(-1), (await output(["uname", "-r"])).trim());
 }
 
-async function execs({ containerd, flags }: Bench): Promise<void> {
+async function execs({ containerd, flags, counts }: Bench): Promise<void> {
   const running = await background(containerd, "execs", undefined, flags);
   const exec = (id: string, args: string[], stdin?: string) =>
     containerd.ctr(
@@ -58,6 +49,8 @@ async function execs({ containerd, flags }: Bench): Promise<void> {
   assertEquals((await exec("c", ["wc", "-c"], text)).stdout.trim(), "200000");
   const metrics = await containerd.ctrOutput(["task", "metrics", "--format", "json", "execs"]);
   assertMatch(metrics, /"usage/);
+  const figures = await output([`${DIST}/kata-runtime`, "metrics", "execs"]);
+  assertEquals(/^kata_vmm_counter\{device="[^"]+",figure="[^"]+"\} \d+$/m.test(figures), counts);
   await containerd.ctrOutput(["task", "kill", "-s", "SIGTERM", "execs"]);
   assertEquals((await running.finish()).code, 5);
 }
@@ -134,15 +127,15 @@ for (const vmm of VMMS.cases) {
   const why = vmm.absent || (kit ? "" : "not built: tools/conformance --prepare builds it");
   for (const { snapshotter, root } of roots(vmm)) {
     Deno.test({
-      name: `ctr with ${vmm.name} and ${snapshotter}${why && ` (skipped: ${why})`}`,
+      name: `ctr with ${vmm.title} and ${snapshotter}${why && ` (skipped: ${why})`}`,
       ignore: why !== "",
       fn: async (test) => {
         const before = await snapshot();
         const folder = await Deno.makeTempDir({ prefix: "kata-vmm-" });
         try {
-          await using containerd = await startContainerd(folder);
-          const flags = ["--snapshotter", snapshotter, ...VMMS.flags(vmm.name)];
-          const bench = { containerd, folder, flags };
+          await using containerd = await blockfileContainerd(kit?.bin ?? "", folder);
+          const flags = ["--snapshotter", snapshotter, ...VMMS.flags(vmm)];
+          const bench = { containerd, folder, flags, counts: vmm.name !== "qemu" };
           const steps: [string, () => Promise<void>][] = [
             ["output and status come back", () => runs(bench, root)],
             ["execs, streams and figures", () => execs(bench)],

@@ -61,6 +61,6 @@ export function machineOf({ cpus, memory, payload, ...rest }: Config): GuestMach
     nets: rest.net ?? [],
     shares: (rest.fs ?? []).map(fsOf),
     vsockPath: rest.vsock.socket,
-    consolePath: rest.serial.file.replace("/proc/self/", `/proc/${Deno.pid}/`),
+    consoleFd: Number(rest.serial.file.replace("/proc/self/fd/", "")),
   };
 }

@@ -21,7 +21,7 @@ onlyFlags(Deno.args, ["--api-socket", "--event-monitor", "--seccomp"], ["-v", "-
 const api = await OpenApi.read("cloud-hypervisor-openapi.yaml");
 const socketPath = (flag(Deno.args, "--api-socket") ?? "").replace(/^path=/, "");
 const eventsFd = Number((flag(Deno.args, "--event-monitor") ?? "").replace(/^fd=/, ""));
-const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm`;
+const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm-${Deno.pid}`;
 const events = Deno.openSync(`/proc/self/fd/${eventsFd}`, { write: true });
 
 let config: Config | undefined;
@@ -51,7 +51,9 @@ function need<T>(value: T | undefined, ...allowed: State[]): T {
 function end(): void {
   tell("vm", "shutdown");
   void (vm?.stop() ?? Promise.resolve()).finally(async () => {
-    await Deno.remove(folder, { recursive: true }).catch(() => {}); // never booted
+    for (const name of [folder, `${folder}-saved`]) {
+      await Deno.remove(name, { recursive: true }).catch(() => {}); // never booted, or no clone
+    }
     Deno.exit(0);
   });
 }
@@ -129,7 +131,7 @@ async function snapshot(url: unknown): Promise<Answer> {
 
 async function restore(body: Body): Promise<Answer> {
   if (state !== "None") throw new Refused(404, "The VM is there already");
-  const saved = await readSnapshot(String(body.source_url), `${folder}.saved`);
+  const saved = await readSnapshot(String(body.source_url), `${folder}-saved`);
   create(saved.config);
   vm = await GuestVm.load(machineOf(saved.config), folder, saved.files, told);
   state = "Paused";

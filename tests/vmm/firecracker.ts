@@ -15,7 +15,7 @@ onlyFlags(
 );
 const api = await OpenApi.read("firecracker-openapi.yaml");
 const socketPath = flag(Deno.args, "--api-sock") ?? "/run/firecracker.socket";
-const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm`;
+const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm-${Deno.pid}`;
 const version = Deno.env.get("KATA_TEST_VMM_VERSION") ?? "1.14.0";
 const INFO = { app_name: "Firecracker", id: flag(Deno.args, "--id") ?? "anonymous-instance" };
 
@@ -41,7 +41,9 @@ function began(machine: GuestVm, next: typeof state): void {
 
 async function end(): Promise<void> {
   await vm?.stop();
-  await Deno.remove(folder, { recursive: true }).catch(() => {}); // never booted
+  for (const name of [folder, `${folder}-saved`]) {
+    await Deno.remove(name, { recursive: true }).catch(() => {}); // never booted, or no clone
+  }
   Deno.exit(0);
 }
 
@@ -53,8 +55,7 @@ async function act({ action_type: action }: Body): Promise<Answer> {
   }
   if (action !== "InstanceStart") throw new Refused(400, `${action} is not served here`);
   before();
-  const console = `/proc/${Deno.pid}/fd/1`;
-  began(await GuestVm.boot(setup.machine(console), folder, () => {}), "Running");
+  began(await GuestVm.boot(setup.machine(), folder, () => {}), "Running");
   return DONE;
 }
 
@@ -83,9 +84,8 @@ async function loadSnapshot(body: Body): Promise<Answer> {
   if (!setup.fresh) {
     throw new Refused(400, "Loading a microVM snapshot not allowed after configuring.");
   }
-  const console = `/proc/${Deno.pid}/fd/1`;
-  const saved = await loadState(setup, body, `${folder}.saved`);
-  began(await GuestVm.load(setup.machine(console), folder, saved, () => {}), "Paused");
+  const saved = await loadState(setup, body, `${folder}-saved`);
+  began(await GuestVm.load(setup.machine(), folder, saved, () => {}), "Paused");
   return body.resume_vm === true ? await setState({ state: "Resumed" }) : DONE;
 }
 

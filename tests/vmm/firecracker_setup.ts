@@ -44,8 +44,8 @@ export class FirecrackerSetup {
     ...{ machine: { vcpu_count: 1, mem_size_mib: 128 }, boot: undefined, vsock: undefined },
     ...{ balloon: undefined, entropy: false, drives: [], nets: [] },
   };
-  #metricsPath: string | undefined;
-  #logPath: string | undefined;
+  #metrics: Deno.FsFile | undefined;
+  #log: Deno.FsFile | undefined;
   /** Nothing was said but about logger and metrics. */
   fresh = true;
 
@@ -61,8 +61,14 @@ export class FirecrackerSetup {
   /** One PUT before the start. */
   put(path: string, body: Body): void {
     const [, kind = ""] = path.split("/");
-    if (kind === "metrics") return this.#initialise("#metricsPath", body.metrics_path);
-    if (kind === "logger") return this.#initialise("#logPath", body.log_path);
+    if (kind === "metrics") {
+      this.#metrics = openOnce(this.#metrics, body.metrics_path);
+      return;
+    }
+    if (kind === "logger") {
+      this.#log = openOnce(this.#log, body.log_path);
+      return;
+    }
     this.fresh = false;
     this.#configure(kind, path, body);
     const { drives, nets, vsock, balloon, entropy } = this.#resources;
@@ -86,13 +92,13 @@ export class FirecrackerSetup {
   }
 
   flushMetrics(): void {
-    if (this.#metricsPath === undefined) throw new Refused(400, "Metrics are not initialised.");
+    if (this.#metrics === undefined) throw new Refused(400, "Metrics are not initialised.");
     const figures = { utc_timestamp_ms: Date.now(), block: { read_bytes: 0, write_bytes: 0 } };
-    Deno.writeTextFileSync(this.#metricsPath, `${JSON.stringify(figures)}\n`, { append: true });
+    this.#metrics.writeSync(new TextEncoder().encode(`${JSON.stringify(figures)}\n`));
   }
 
   /** The machine that stands in for it. */
-  machine(consolePath: string): GuestMachine {
+  machine(): GuestMachine {
     const { boot, machine, vsock, drives, nets } = this.#resources;
     if (!boot) throw new Refused(400, "Cannot start microvm without kernel configuration.");
     const vcpus = Number(machine.vcpu_count), memoryMiB = Number(machine.mem_size_mib);
@@ -102,15 +108,8 @@ export class FirecrackerSetup {
       commandLine: String(boot.boot_args ?? ""),
       ...{ vcpus, maxVcpus: vcpus, memoryMiB, hotMemoryMiB: 0, nets, shares: [] },
       disks: drives.map((drive) => ({ ...drive, path: absolute(drive.path) })),
-      ...{ vsockPath: absolute(String(vsock?.uds_path ?? "no-vsock")), consolePath },
+      ...{ vsockPath: absolute(String(vsock?.uds_path ?? "no-vsock")), consoleFd: 1 },
     };
-  }
-
-  #initialise(what: "#metricsPath" | "#logPath", path: unknown): void {
-    const known = what === "#metricsPath" ? this.#metricsPath : this.#logPath;
-    if (known !== undefined) throw new Refused(400, "It was initialised before.");
-    if (what === "#metricsPath") this.#metricsPath = existing(path);
-    else this.#logPath = existing(path);
   }
 
   #configure(kind: string, path: string, body: Body): void {
@@ -158,4 +157,10 @@ function replace<T extends { readonly id: string }>(list: T[], entry: T): void {
 /** Paths are the VMM's, so from its own folder. */
 export function absolute(path: string): string {
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+}
+
+/** A file or a pipe, for both reading and writing, so that a pipe without a reader does not keep the VMM. */
+function openOnce(known: Deno.FsFile | undefined, path: unknown): Deno.FsFile {
+  if (known !== undefined) throw new Refused(400, "It was initialised before.");
+  return Deno.openSync(existing(path), { read: true, write: true });
 }

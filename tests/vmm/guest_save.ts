@@ -15,8 +15,14 @@ export interface SavedFiles {
 }
 
 /** How long the guest may take to let go of its vsock, and QEMU to write or read a state. */
-const UNPLUG_MS = 10_000, STATE_MS = 20_000;
+const UNPLUG_MS = 30_000, ASK_AGAIN_MS = 1_000, STATE_MS = 20_000;
 const MIB = 1024 * 1024;
+/** How long a guest may take to find a vsock that came back, before that is tried again. */
+const TAKE_MS = 2_000, LOOK_AGAIN_MS = 5, ATTEMPTS = 4;
+const VSOCK = { driver: "vhost-user-vsock-pci", chardev: "vs", id: VSOCK_ID, bus: "pci.0" };
+const BACKEND = { path: `/machine/peripheral/${VSOCK_ID}/virtio-backend` };
+/** Source: QEMU, qapi/virtio.json: the guest's driver is ready. */
+const DRIVEN = "VIRTIO_CONFIG_S_DRIVER_OK";
 const CAPABILITIES = {
   capabilities: [
     { capability: "x-ignore-shared", state: true },
@@ -48,26 +54,52 @@ export async function loadMachine(qmp: QmpClient, state: string): Promise<void> 
   const { data } = await over;
   if (data.status !== "completed") throw new Error(`The migration ended as ${data.status}`);
   await qmp.execute("stop");
-  await qmp.execute("device_add", {
-    ...{ driver: "vhost-user-vsock-pci", chardev: "vs", id: VSOCK_ID, bus: "pci.0" },
-  });
+  await qmp.execute("device_add", VSOCK);
+}
+
+/**
+ * To be called once a loaded machine runs: returns when its guest has the vsock, which VMMs that save it have at once.
+ * A guest that was saved just when it had let go of it may miss that it is back.
+ */
+export async function vsockBack(qmp: QmpClient): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const deadline = Date.now() + TAKE_MS;
+    while (Date.now() < deadline) {
+      if (JSON.stringify(await qmp.execute("x-query-virtio-status", BACKEND)).includes(DRIVEN)) {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+    await unplug(qmp);
+    await qmp.execute("device_add", VSOCK);
+  }
+  throw new Error("The guest does not take its vsock");
 }
 
 function isOver({ name, data }: QmpEvent): boolean {
   return name === "MIGRATION" && ["completed", "failed"].includes(String(data.status));
 }
 
-/** The guest must run for that. */
+/** Leaves the guest stopped. */
 async function unplugVsock(qmp: QmpClient): Promise<void> {
-  const gone = qmp.nextEvent(
-    ({ name, data }) => name === "DEVICE_DELETED" && data.device === VSOCK_ID,
-    AbortSignal.timeout(UNPLUG_MS),
-  );
-  gone.catch(() => {});
   await qmp.execute("cont");
-  await qmp.execute("device_del", { id: VSOCK_ID });
-  await gone;
+  await unplug(qmp);
   await qmp.execute("stop");
+}
+
+/** The guest must run for that; one that is still booting may miss being asked. */
+async function unplug(qmp: QmpClient): Promise<void> {
+  const limit = AbortSignal.timeout(UNPLUG_MS);
+  const isGone = ({ name, data }: QmpEvent): boolean =>
+    name === "DEVICE_DELETED" && data.device === VSOCK_ID;
+  let over = false;
+  const gone = qmp.nextEvent(isGone, limit).finally(() => over = true);
+  gone.catch(() => {}); // awaited below
+  while (!over) {
+    await qmp.execute("device_del", { id: VSOCK_ID }).catch(() => {}); // it was asked before, or is gone
+    await qmp.nextEvent(isGone, AbortSignal.timeout(ASK_AGAIN_MS)).catch(() => {});
+  }
+  await gone;
 }
 
 /** The file without a name that QEMU has for memory; the first of that size, since memory that can be added comes later. */

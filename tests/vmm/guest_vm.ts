@@ -2,13 +2,20 @@
  * The machine behind a conforming API server: a real VM in QEMU with hybrid vsock, so that guests really run. It ends
  * with the server, however that ends.
  */
+import { messageOf } from "../../common/base/errors.ts";
 import { QmpClient } from "../../runtime/hypervisor/qemu/qmp.ts";
 import type { QmpEvent } from "../../runtime/hypervisor/qemu/qmp_message.ts";
 import { startServing } from "../../runtime/hypervisor/serving_process.ts";
-import type { RunningVmProcess } from "../../runtime/hypervisor/vm_process.ts";
+import { type RunningVmProcess, settlesWithin } from "../../runtime/hypervisor/vm_process.ts";
 import { GuestPlug } from "./guest_plug.ts";
-import { loadMachine, type SavedFiles, saveMachine } from "./guest_save.ts";
-import { type GuestMachine, type Incoming, qemuArguments, VIRTIO_MEM_ID } from "./machine.ts";
+import { loadMachine, type SavedFiles, saveMachine, vsockBack } from "./guest_save.ts";
+import {
+  CONSOLE_FD,
+  type GuestMachine,
+  type Incoming,
+  qemuArguments,
+  VIRTIO_MEM_ID,
+} from "./machine.ts";
 
 const READY_MS = 10_000;
 const MIB = 1024 * 1024;
@@ -34,6 +41,7 @@ export class GuestVm {
   readonly plug: GuestPlug;
   readonly #qmp: QmpClient;
   readonly #processes: readonly RunningVmProcess[];
+  #loaded = false;
 
   private constructor(
     readonly machine: GuestMachine,
@@ -65,7 +73,10 @@ export class GuestVm {
     await Deno.chmod(memory, 0o600);
     const vm = await GuestVm.#start(machine, folder, told, { memory });
     await Deno.remove(memory); // QEMU has it open
-    await loadMachine(vm.#qmp, saved.state);
+    await loadMachine(vm.#qmp, saved.state).catch((error) => {
+      throw new Error(`${messageOf(error)}: ${vm.#processes[0]?.output.lines(5)}`);
+    });
+    vm.#loaded = true;
     return vm;
   }
 
@@ -76,9 +87,10 @@ export class GuestVm {
     incoming?: Incoming,
   ): Promise<GuestVm> {
     const signal = AbortSignal.timeout(READY_MS);
+    const fds = { [CONSOLE_FD]: machine.consoleFd };
     const spawn = (role: string, argv: string[], socket: string): Promise<RunningVmProcess> =>
       startServing({
-        ...{ role, argv: [...BELOW_ITS_SERVER, ...argv], stateDir: folder },
+        ...{ role, argv: [...BELOW_ITS_SERVER, ...argv], stateDir: folder, fds },
         ...{ socket: `${folder}/${socket}`, readyMs: READY_MS },
       }, signal);
     const device = `guest-cid=3,socket=${folder}/vhost.sock,uds-path=${machine.vsockPath}`;
@@ -86,7 +98,10 @@ export class GuestVm {
     const vsock = await spawn("vsock", helper, "vhost.sock");
     const qemu = await spawn("qemu", qemuArguments(machine, folder, incoming), "qmp.sock");
     const connection = await Deno.connect({ transport: "unix", path: `${folder}/qmp.sock` });
-    const qmp = await QmpClient.open(connection, READY_MS);
+    const qmp = await QmpClient.open(connection, READY_MS).catch(async (error) => {
+      await settlesWithin(qemu.exited, READY_MS);
+      throw new Error(`${messageOf(error)}: ${qemu.output.lines(5)}`);
+    });
     qmp.onEvent(told);
     return new GuestVm(machine, folder, qmp, [qemu, vsock]);
   }
@@ -102,6 +117,8 @@ export class GuestVm {
 
   async resume(): Promise<void> {
     await this.#qmp.execute("cont");
+    if (this.#loaded) await vsockBack(this.#qmp);
+    this.#loaded = false;
   }
 
   /** Writes a paused machine's memory and state. @throws With QEMU's words: it has what cannot be saved. */

@@ -34,12 +34,14 @@ export interface GuestMachine {
   readonly shares: readonly GuestFs[];
   /** Where the host reaches the guest's vsock. */
   readonly vsockPath: string;
-  /** File that takes what the guest writes to its serial line. */
-  readonly consolePath: string;
+  /** Our descriptor that takes what the guest writes to its serial line. */
+  readonly consoleFd: number;
 }
 
 /** Names of devices that QMP calls speak of. */
 export const VSOCK_ID = "vsock-device", VIRTIO_MEM_ID = "memory-device";
+/** QEMU's descriptor for what the guest says. */
+export const CONSOLE_FD = 3;
 /** Where the guest's memory is. */
 export const RAM_ID = "ram";
 /** What Linux plugs at least, so that what is asked for is what comes. */
@@ -54,8 +56,17 @@ export function diskNode(
   { id, path, readonly }: GuestDisk,
   node = id,
 ): Record<string, unknown> {
-  const file = { driver: "file", filename: path, "read-only": readonly, locking: "off" };
+  const driver = isDevice(path) ? "host_device" : "file";
+  const file = { driver, filename: path, "read-only": readonly, locking: "off" };
   return { driver: "raw", "node-name": node, "read-only": readonly, file };
+}
+
+function isDevice(path: string): boolean {
+  try {
+    return Deno.statSync(path).isBlockDevice === true;
+  } catch {
+    return false; // QEMU says what is wrong with it
+  }
 }
 
 /** The vsock is no part of what is saved: the program behind it cannot be. So a machine that goes on has it plugged. */
@@ -83,12 +94,16 @@ export function qemuArguments(
     ...["-smp", `${maxVcpus}`, "-object", memoryBackend(machine, incoming)],
     ...memoryArguments(machine),
     ...["-qmp", `unix:${folder}/qmp.sock,server=on,wait=off`],
-    ...["-chardev", `file,id=console,path=${machine.consolePath}`, "-serial", "chardev:console"],
+    ...[
+      "-add-fd",
+      `fd=${CONSOLE_FD},set=1`,
+      "-chardev",
+      "file,id=console,path=/dev/fdset/1,append=on",
+    ],
+    ...["-serial", "chardev:console"],
     ...["-kernel", kernel, ...(initrd === undefined ? [] : ["-initrd", initrd])],
     ...["-append", commandLine.join(" "), "-device", "virtio-rng-pci"],
     ...(incoming ? ["-incoming", "defer"] : []),
-    ...["-chardev", `socket,id=vs,path=${folder}/vhost.sock`],
-    ...(incoming ? [] : ["-device", `vhost-user-vsock-pci,chardev=vs,id=${VSOCK_ID}`]),
     ...disks.flatMap((disk) => [
       ...["-blockdev", JSON.stringify(diskNode(disk))],
       ...["-device", `virtio-blk-pci,drive=${disk.id},id=${deviceId(disk.id)}`],
@@ -101,6 +116,9 @@ export function qemuArguments(
       ...["-chardev", `socket,id=${id},path=${socket}`, "-device"],
       `vhost-user-fs-pci,chardev=${id},tag=${tag},queue-size=${queueSize},id=${deviceId(id)}`,
     ]),
+    ...["-chardev", `socket,id=vs,path=${folder}/vhost.sock`],
+    // Last, so that without it the others have the same slots.
+    ...(incoming ? [] : ["-device", `vhost-user-vsock-pci,chardev=vs,id=${VSOCK_ID}`]),
   ];
 }
 
