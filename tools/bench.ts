@@ -9,6 +9,7 @@ import { storage } from "../tests/bench/storage.ts";
 import { steps } from "../tests/bench/steps.ts";
 import { stdio } from "../tests/bench/stdio.ts";
 import { task } from "../tests/bench/task.ts";
+import { vmm } from "../tests/bench/vmm.ts";
 import { type Bench, configured, type Contender } from "../tests/support/bench.ts";
 import { Containerd, RUNC } from "../tests/support/containerd.ts";
 import { Figures, jsonLines, table } from "../tests/support/figures.ts";
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   pods,
   storage,
   engines,
+  vmm,
 ];
 
 /** runc, and our runtime with VMs that are cloned. */
