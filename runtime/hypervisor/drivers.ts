@@ -1,6 +1,7 @@
 import { ioUringAvailable } from "../../common/linux/io_uring.ts";
 import { Code, RuntimeError } from "../../common/base/errors.ts";
 import type { HypervisorConfig } from "../config/config.ts";
+import { sharedFsOf } from "../config/shared_fs.ts";
 import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -11,16 +12,17 @@ import { isMachineType } from "./qemu/machine.ts";
 
 /**
  * The driver of the configured VMM: the one place that names drivers.
- * @throws {RuntimeError} Unimplemented: no driver for this VMM, or not for this machine; names the key.
+ * @throws {RuntimeError} Unimplemented: no driver for this VMM, or not for this machine. InvalidArgument: the VMM cannot do
+ * what is asked for. Both name the key.
  */
 export function createHypervisor(config: HypervisorConfig): Hypervisor {
   switch (config.name) {
     case "qemu":
       return qemu(config);
     case "clh":
-      return cloudHypervisor(config);
+      return possible(config, cloudHypervisor(config));
     case "firecracker":
-      return firecracker(config);
+      return possible(config, firecracker(config));
     default:
       throw new RuntimeError(
         Code.Unimplemented,
@@ -94,6 +96,26 @@ function diskOptions(config: HypervisorConfig): DiskOptions {
     queueSize: config.queueSize,
     iothread: config.enableIothreads,
   };
+}
+
+/** @throws {RuntimeError} InvalidArgument: the configuration asks for what this VMM cannot do; names VMM and key. */
+function possible(config: HypervisorConfig, hypervisor: Hypervisor): Hypervisor {
+  const { shareFs, transports } = hypervisor.capabilities;
+  const share = sharedFsOf(config), { transport } = config;
+  const refuse = (key: string, value: string, offers: readonly string[]): never => {
+    const can = offers.map((each) => `"${each}"`).join(", ");
+    throw new RuntimeError(
+      Code.InvalidArgument,
+      `[hypervisor.${config.name}]: ${key} = "${value}": this VMM has ${can} only`,
+    );
+  };
+  if (share !== "none" && !shareFs.includes(share)) {
+    refuse("shared_fs", share, [...shareFs, "none"]);
+  }
+  if (transport !== "auto" && !transports.includes(transport)) {
+    refuse("transport", transport, transports);
+  }
+  return hypervisor;
 }
 
 function cloudHypervisor(config: HypervisorConfig): Hypervisor {
