@@ -88,8 +88,9 @@ async function show(
   contenders: readonly Contender[],
   { json }: Options,
 ): Promise<void> {
-  const labels = new Set(contenders.map(({ label }) => label));
-  for (const { runtime } of figures.all()) labels.add(runtime); // a bench may have more of its own
+  const measured = new Set(figures.all().map(({ runtime }) => runtime));
+  const known = contenders.map(({ label }) => label).filter((label) => measured.has(label));
+  const labels = new Set([...known, ...measured]); // a bench may have more of its own, or none of these
   print(table(figures.all(), [...labels]));
   const lines = jsonLines(figures.all());
   if (json === undefined) print(`\n${lines}`);
