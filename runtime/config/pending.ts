@@ -14,14 +14,8 @@ export const PENDING: ReadonlySet<string> = new Set([
     ],
     ...["jailer_path"],
     ...[
-      "hypervisor_socket",
-      "hypervisor_timeout",
       "overhead_vcpus",
       "overhead_memory",
-    ],
-    ...[
-      "enable_numa",
-      "numa_mapping",
     ],
     ...["indep_iothreads", "disk_rate_limiter_bw_max_rate", "disk_rate_limiter_bw_one_time_burst"],
     ...[
@@ -51,7 +45,6 @@ export const PENDING: ReadonlySet<string> = new Set([
 
 /** Keys that only these VMMs' drivers give no effect. */
 const PENDING_FOR: Readonly<Record<string, readonly VmmName[]>> = {
-  "hypervisor.enable_hugepages": ["qemu"],
   "hypervisor.rootless": ["clh", "firecracker"],
   "hypervisor.enable_mem_prealloc": ["firecracker"],
 };

@@ -1,16 +1,17 @@
 import { ioUringAvailable } from "../../common/linux/io_uring.ts";
-import { Code, RuntimeError } from "../../common/base/errors.ts";
+import { Code, RuntimeError, unreachable } from "../../common/base/errors.ts";
 import type { HypervisorConfig } from "../config/config.ts";
 import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { QemuDriver } from "./qemu/driver.ts";
 import type { DiskOptions } from "./qemu/options.ts";
-import { isMachineType } from "./qemu/machine.ts";
+import { MACHINES } from "./qemu/machine.ts";
+import { RemoteDriver } from "./remote/driver.ts";
 
 /**
  * The driver of the configured VMM: the one place that names drivers.
- * @throws {RuntimeError} Unimplemented: no driver for this VMM, or not for this machine; names the key.
+ * @throws {RuntimeError} Unimplemented: not on this host, or a setting that the driver does not have; names the key.
  */
 export function createHypervisor(config: HypervisorConfig): Hypervisor {
   switch (config.name) {
@@ -20,11 +21,10 @@ export function createHypervisor(config: HypervisorConfig): Hypervisor {
       return cloudHypervisor(config);
     case "firecracker":
       return firecracker(config);
+    case "remote":
+      return remote(config);
     default:
-      throw new RuntimeError(
-        Code.Unimplemented,
-        `[hypervisor.${config.name}]: there is no driver for this VMM`,
-      );
+      return unreachable(config.name);
   }
 }
 
@@ -48,10 +48,11 @@ export async function acceleratorOf(
 
 function qemu(config: HypervisorConfig): Hypervisor {
   const { machineType } = config;
-  if (!isMachineType(machineType)) {
+  const { arch } = MACHINES[machineType];
+  if (arch !== Deno.build.arch) {
     throw new RuntimeError(
       Code.Unimplemented,
-      `machine_type = "${machineType}": the QEMU driver cannot do it`,
+      `machine_type = "${machineType}": that is a machine of ${arch}, and this host is ${Deno.build.arch}`,
     );
   }
   return new QemuDriver({
@@ -69,6 +70,8 @@ function qemu(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     disk: diskOptions(config),
     virtioMem: config.enableVirtioMem,
+    hugePages: config.enableHugepages,
+    ...(config.enableNuma && { numa: { mapping: config.numaMapping } }),
     rootless: config.rootless,
   });
 }
@@ -105,6 +108,14 @@ function cloudHypervisor(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     hugepages: config.enableHugepages,
     logLevel: config.hypervisorLoglevel,
+  });
+}
+
+function remote(config: HypervisorConfig): Hypervisor {
+  return new RemoteDriver({
+    socket: config.hypervisorSocket,
+    timeoutMs: config.hypervisorTimeout * 1000,
+    debug: config.enableDebug,
   });
 }
 

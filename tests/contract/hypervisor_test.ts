@@ -5,6 +5,7 @@ import { cleanUp } from "../../runtime/hypervisor/clean_up.ts";
 import type { Hypervisor, Vm, VmTemplate } from "../../runtime/hypervisor/hypervisor.ts";
 import { QemuDriver } from "../../runtime/hypervisor/qemu/driver.ts";
 import { findVhostDeviceVsock } from "../../runtime/hypervisor/qemu/vhost_device_vsock.ts";
+import type { MachineType } from "../../runtime/hypervisor/qemu/machine.ts";
 import { MAX_LUNS } from "../../runtime/hypervisor/qemu/disk.ts";
 import { vcpuThreads } from "../../runtime/hypervisor/vcpu_threads.ts";
 import { RunningVmProcess } from "../../runtime/hypervisor/vm_process.ts";
@@ -14,6 +15,7 @@ import { sha256 } from "../../tools/lib/hash.ts";
 import { denoConfig } from "../support/deno_config.ts";
 import { Bench, KERNEL } from "./hypervisor/bench.ts";
 import { type Driver, driversUnderTest } from "./hypervisor/drivers_under_test.ts";
+import { QEMU_MACHINES } from "./hypervisor/qemu_drivers.ts";
 
 const FOLDER = await Deno.makeTempDir({ prefix: "kata-vmm-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
@@ -143,17 +145,18 @@ test(
     await refused({ id: "../x" }, "VM id");
     await refused({ stateDir: "/run/" + "x".repeat(120) }, "too long for Unix sockets");
     await refused({ vcpus: 0 }, "default_vcpus");
-    await refused({}, 'path = "/nonexistent/vmm"', driver.create("/nonexistent/vmm"));
+    await refused(
+      {},
+      `${driver.programKey} = "/nonexistent/vmm"`,
+      driver.create("/nonexistent/vmm"),
+    );
     assertEquals([...Deno.readDirSync(bench.spec.stateDir)], []);
   },
 );
 
 test("start reports what a VMM that ends at once said", async (driver) => {
   await using bench = await Bench.make();
-  const program = `${bench.folder}/vmm`;
-  await Deno.writeTextFile(program, "#!/bin/sh\necho cannot do that today >&2\nexit 3\n", {
-    mode: 0o755,
-  });
+  const program = await driver.endingProgram(bench.folder);
   const started = bench.start(driver.create(program));
   const error = await assertRejects(
     () => within(2000, started),
@@ -286,16 +289,20 @@ test("a VM outlives the program that started it, and can be cleaned up by anothe
   const saved = parseVmState(JSON.parse(new TextDecoder().decode(value)));
   process.kill("SIGKILL");
   await process.status;
-  assertEquals(bench.processes(), saved.processes.map(({ pid }) => pid));
+  const alive = bench.processes();
+  assert(saved.processes.length > 0 && saved.processes.every(({ pid }) => alive.includes(pid)));
   await cleanUp(saved);
   assertEquals(bench.processes(), []);
 });
 
 /** Driver and library as a host has them; without it no VM that reports free pages can be cloned. */
-async function templateDriver(folder: string): Promise<Hypervisor> {
+async function templateDriver(
+  folder: string,
+  machineType: MachineType = "q35",
+): Promise<Hypervisor> {
   const privateRam = `${folder}/kata-private-ram.so`;
   await compileC("runtime/hypervisor/qemu/private_ram.c", privateRam);
-  return new QemuDriver({ accelerator: "tcg", transport: "serial", privateRam });
+  return new QemuDriver({ accelerator: "tcg", transport: "serial", privateRam, machineType });
 }
 
 async function saveTemplate(vm: Vm): Promise<void> {
@@ -311,22 +318,24 @@ async function savedTemplate(hypervisor: Hypervisor, bench: Bench): Promise<VmTe
   return { role: "clone", ...files };
 }
 
-define(
-  "qemu q35: clones go on where the origin was saved, and leave it as it is",
-  async () => {
-    await using bench = await Bench.make();
-    const hypervisor = await templateDriver(bench.folder);
-    assert(hypervisor.capabilities.template);
-    const template = await savedTemplate(hypervisor, bench);
-    const before = await sha256(await Deno.readFile(template.memory));
-    for (const id of ["a", "b"]) {
-      await using clone = await bench.start(hypervisor, { id, template });
-      await clone.pause(); // it runs: there is something to pause
-      await clone.resume();
-    }
-    assertEquals(await sha256(await Deno.readFile(template.memory)), before);
-  },
-);
+for (const machineType of QEMU_MACHINES) {
+  define(
+    `qemu ${machineType}: clones go on where the origin was saved, and leave it as it is`,
+    async () => {
+      await using bench = await Bench.make();
+      const hypervisor = await templateDriver(bench.folder, machineType);
+      assert(hypervisor.capabilities.template);
+      const template = await savedTemplate(hypervisor, bench);
+      const before = await sha256(await Deno.readFile(template.memory));
+      for (const id of ["a", "b"]) {
+        await using clone = await bench.start(hypervisor, { id, template });
+        await clone.pause(); // it runs: there is something to pause
+        await clone.resume();
+      }
+      assertEquals(await sha256(await Deno.readFile(template.memory)), before);
+    },
+  );
+}
 
 define(
   "qemu q35: a damaged state is told with QEMU's words, and nothing is left",

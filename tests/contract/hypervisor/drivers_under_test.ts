@@ -2,8 +2,9 @@ import { NO_REFERENCE, referencePath } from "../../../common/protocol/testing/re
 import { CloudHypervisorDriver } from "../../../runtime/hypervisor/cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "../../../runtime/hypervisor/firecracker/driver.ts";
 import type { Hypervisor } from "../../../runtime/hypervisor/hypervisor.ts";
-import { QemuDriver } from "../../../runtime/hypervisor/qemu/driver.ts";
 import { type ServedVmm, vmmProgram } from "../../vmm/program.ts";
+import { createQemu, endingScript, qemuDrivers } from "./qemu_drivers.ts";
+import { createRemote, REMOTE, remoteDrivers } from "./remote_drivers.ts";
 
 /** A driver under test; `create` may be given another program to run as the VMM. */
 export interface Driver {
@@ -16,6 +17,10 @@ export interface Driver {
   readonly freesPlaces: boolean;
   /** Makes a program, in a folder, that says it is an older release than the driver speaks to. */
   oldProgram(folder: string): Promise<string>;
+  /** Makes one that ends at once with status 3, having said `cannot do that today`. */
+  endingProgram(folder: string): Promise<string>;
+  /** The key that names the program. */
+  readonly programKey: string;
 }
 
 function isFile(path: string): boolean {
@@ -25,8 +30,6 @@ function isFile(path: string): boolean {
     return false;
   }
 }
-
-const QEMU = "/usr/bin/qemu-system-x86_64";
 
 /** The VMM's own program where a variable names it; otherwise the conforming server, where its description is. */
 async function programOf(
@@ -40,13 +43,6 @@ async function programOf(
   return { program, absent: isFile(description) ? "" : NO_REFERENCE };
 }
 
-async function oldQemu(folder: string): Promise<string> {
-  const path = `${folder}/qemu`;
-  const says = '[ "$1" = --version ] && echo "QEMU emulator version 4.2.1" && exit';
-  await Deno.writeTextFile(path, `#!/bin/sh\n${says}\nexit 1\n`, { mode: 0o755 });
-  return path;
-}
-
 /** The driver of that name, as {@linkcode driversUnderTest} has it. */
 export function createDriver(name: string, path: string): Hypervisor {
   switch (name) {
@@ -54,8 +50,10 @@ export function createDriver(name: string, path: string): Hypervisor {
       return new CloudHypervisorDriver({ path });
     case "firecracker":
       return new FirecrackerDriver({ path });
+    case REMOTE:
+      return createRemote(path);
     default:
-      return new QemuDriver({ path, accelerator: "tcg", transport: "serial" });
+      return createQemu(name, path);
   }
 }
 
@@ -71,20 +69,16 @@ async function served(
     ...await programOf(vmm, folder),
     create: (path) => createDriver(name, path),
     oldProgram: (place) => vmmProgram(vmm, place, "0.1.0"),
+    endingProgram: endingScript,
+    programKey: "path",
   };
 }
 
 /** Every driver; programs that are made for it are in `folder`. */
 export async function driversUnderTest(folder: string): Promise<Driver[]> {
   return [
-    {
-      name: "qemu q35",
-      program: QEMU,
-      absent: isFile(QEMU) ? "" : `no ${QEMU}`,
-      create: (path) => createDriver("qemu q35", path),
-      freesPlaces: true,
-      oldProgram: oldQemu,
-    },
+    ...qemuDrivers(),
+    ...await remoteDrivers(folder),
     await served("cloud hypervisor", "cloud_hypervisor", folder, false),
     await served("firecracker", "firecracker", folder, true),
   ];
