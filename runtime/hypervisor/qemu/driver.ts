@@ -1,7 +1,7 @@
 import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import { close } from "../../../common/linux/fd.ts";
 import { FdStream } from "../../../common/linux/fd_stream.ts";
-import { unixConnect, unixListen } from "../../../common/linux/socket.ts";
+import { unixConnect } from "../../../common/linux/socket.ts";
 import type { Capabilities, Transport } from "../capabilities.ts";
 import { vhostVsockAvailable } from "../guest_cid.ts";
 import { tscFrequencyParams } from "../guest_kernel_params.ts";
@@ -13,6 +13,7 @@ import { TextTail } from "../text_tail.ts";
 import { chooseTransport } from "../transport_choice.ts";
 import { follow, RunningVmProcess, settlesWithin } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
+import { listenForVm } from "../vm_socket.ts";
 import { claimVmmUser, type VmmUser } from "../vmm_user.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { type Channel, openChannel } from "./channel.ts";
@@ -92,7 +93,7 @@ export class QemuDriver implements Hypervisor {
       console: `${spec.stateDir}/console.sock`,
     };
     const channel = descriptors.use(await this.#openChannel(spec.stateDir, signal));
-    undo.defer(() => removeSockets([...channel.paths, ...Object.values(sockets)]));
+    undo.defer(() => removeSockets(channel.paths));
     if (channel.helper) undo.defer(killer(channel.helper));
     const clone = cloneOf(spec);
     const line = commandLine(spec, {
@@ -100,8 +101,8 @@ export class QemuDriver implements Hypervisor {
       options: this.#options,
       machine: this.#machine,
       channel: channel.device,
-      monitorFd: listen(sockets.monitor, descriptors),
-      consoleFd: listen(sockets.console, descriptors),
+      monitorFd: listen(sockets.monitor, descriptors, undo),
+      consoleFd: listen(sockets.console, descriptors, undo),
       ...(clone && { stateFd: openState(clone, descriptors) }),
       ...(this.#changesUser(spec) && { user: claimUser(descriptors) }),
     });
@@ -250,9 +251,10 @@ function killer(process: RunningVmProcess): () => Promise<void> {
   return () => process.kill();
 }
 
-function listen(path: string, owner: DisposableStack): number {
-  const fd = unixListen(path);
+function listen(path: string, owner: DisposableStack, undo: AsyncDisposableStack): number {
+  const fd = listenForVm(path);
   owner.defer(() => close(fd));
+  undo.defer(() => removeSockets([path]));
   return fd;
 }
 

@@ -1,11 +1,11 @@
 import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
-import { isAlive } from "../../../common/linux/process.ts";
 import type { WaitVMResponse } from "../../../common/protocol/gen/kata/hypervisor_pb.ts";
 import type { GuestAddress } from "../../../common/protocol/transport/address.ts";
+import { cleanUp } from "../clean_up.ts";
 import type { Device, GuestLocation } from "../device.ts";
 import type { Vm, VmExit } from "../hypervisor.ts";
 import { cleanText } from "../text_tail.ts";
-import { killQuietly, settlesWithin } from "../vm_process.ts";
+import { settlesWithin } from "../vm_process.ts";
 import type { VmProcess, VmState } from "../vm_state.ts";
 import { locationOf, pluggableDevice } from "./machine_spec.ts";
 import type { Owner } from "./owner.ts";
@@ -110,19 +110,13 @@ export class RemoteVm implements Vm {
       this.#causes.push("it was stopped");
       const { hypervisor } = this.#parts.owner;
       hypervisor.stopVM({ id: this.saved.id }, { timeoutMs: STOP_MS }).catch(() => {}); // see below
-      if (!await settlesWithin(this.exited, STOP_MS)) this.#kill();
+      if (!await settlesWithin(this.exited, STOP_MS)) await cleanUp(this.saved);
     }
     if (await settlesWithin(this.exited, STOP_MS)) return;
     throw new RuntimeError(
       Code.DeadlineExceeded,
       `The VMM of the remote hypervisor (pid ${this.pid}) does not die of SIGKILL`,
     );
-  }
-
-  /** Unless its id is somebody else's by now. */
-  #kill(): void {
-    const { pid, startTime } = this.#parts.process;
-    if (isAlive(pid, startTime)) killQuietly(pid);
   }
 
   async #follow(): Promise<VmExit> {
@@ -137,7 +131,7 @@ export class RemoteVm implements Vm {
       const { machine } = this.#parts.owner;
       return exitOf(await machine.waitVM({ id: this.saved.id }, { timeoutMs: undefined }));
     } catch (error) {
-      this.#kill(); // without its owner nobody has control over it
+      await cleanUp(this.saved); // without its owner nobody has control over it
       return { reason: `the remote hypervisor lost its VM: ${messageOf(error)}` };
     }
   }
