@@ -1,9 +1,13 @@
 /** A VMM that fails in any way is told for what it is within two seconds, and nothing of it is left. */
 import { assert, assertEquals } from "@std/assert";
 import { RuntimeError } from "../../common/base/errors.ts";
+import { FdStream } from "../../common/linux/fd_stream.ts";
 import { kill } from "../../common/linux/process.ts";
+import { unixConnect } from "../../common/linux/socket.ts";
 import { isErrno } from "../../common/linux/syscall_error.ts";
 import type { Hypervisor } from "../../runtime/hypervisor/hypervisor.ts";
+import { QmpClient } from "../../runtime/hypervisor/qemu/qmp.ts";
+import { startServing } from "../../runtime/hypervisor/serving_process.ts";
 import { Bench, KERNEL } from "./hypervisor/bench.ts";
 import type { Driver } from "./hypervisor/drivers_under_test.ts";
 import { createQemu, isFile, QEMU, qemuDrivers } from "./hypervisor/qemu_drivers.ts";
@@ -115,3 +119,32 @@ test("a missing program is named by its key", DRIVERS, async (driver) => {
   const words = await failure(bench, driver.create("/nonexistent/vmm"));
   assert(words.includes(`${driver.programKey} = "/nonexistent/vmm"`), words);
 });
+
+/** The connection of a monitor client, which the test can cut. */
+function connect(path: string): FdStream {
+  return new FdStream(unixConnect(path));
+}
+
+test(
+  "QEMU's monitor takes a second connection when the first was cut",
+  qemuDrivers().slice(0, 1),
+  async ({ program }) => {
+    await using bench = await Bench.make();
+    const { stateDir } = bench.spec, socket = `${stateDir}/monitor.sock`;
+    const argv = [program, "-machine", "none", "-nodefaults", "-display", "none"];
+    const qemu = await startServing({
+      ...{ role: "qemu", argv: [...argv, "-qmp", `unix:${socket},server=on,wait=off`] },
+      ...{ stateDir, socket, readyMs: CLEAR_MS },
+    }, AbortSignal.timeout(CLEAR_MS));
+    const first = connect(socket);
+    using client = await QmpClient.open(first, CLEAR_MS, undefined, {
+      reopen: () => connect(socket),
+    });
+    await client.execute("query-status");
+    first.close();
+    const again = async (): Promise<unknown> => await client.execute("query-version");
+    await again().catch(again); // the first may be the one that was cut off
+    await qemu.kill();
+    await client.closed;
+  },
+);

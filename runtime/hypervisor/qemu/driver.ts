@@ -110,9 +110,10 @@ export class QemuDriver implements Hypervisor {
     undo.defer(killer(qemu));
     const console = this.#options.debug ? new LoggedConsole(spec.id) : new TextTail();
     undo.defer(await followConsole(sockets.console, console));
-    const monitor = new FdStream(unixConnect(sockets.monitor));
+    const reopen = () => new FdStream(unixConnect(sockets.monitor));
+    const monitor = reopen();
     descriptors.dispose(); // from here on a connection ends when QEMU does
-    const opening = line.stateFd === undefined ? {} : incoming(line.stateFd);
+    const opening = { ...(line.stateFd !== undefined && incoming(line.stateFd)), reopen };
     const qmp = undo.use(await this.#openMonitor(monitor, qemu, opening, signal));
     const room = this.#room(spec, channel, basis.accelerator);
     return this.#vm(spec, channel, { qemu, qmp, console, room }, undo.move());
