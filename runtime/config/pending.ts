@@ -10,7 +10,6 @@ export const PENDING: ReadonlySet<string> = new Set([
       "rootfs_type",
       "vm_rootfs_driver",
       "disable_image_nvdimm",
-      "firmware",
     ],
     ...["jailer_path"],
     ...[
@@ -24,7 +23,6 @@ export const PENDING: ReadonlySet<string> = new Set([
     ],
     ...["net_rate_limiter_bw_max_rate", "net_rate_limiter_bw_one_time_burst"],
     ...["net_rate_limiter_ops_max_rate", "net_rate_limiter_ops_one_time_burst", "default_bridges"],
-    ...["pcie_root_port"],
   ]),
   ...within("factory", [
     "vm_cache_number",
@@ -45,6 +43,7 @@ export const PENDING: ReadonlySet<string> = new Set([
 
 /** Keys that only these VMMs' drivers give no effect. */
 const PENDING_FOR: Readonly<Record<string, readonly VmmName[]>> = {
+  "hypervisor.firmware": ["clh"],
   "hypervisor.rootless": ["clh", "firecracker"],
   "hypervisor.enable_mem_prealloc": ["firecracker"],
 };

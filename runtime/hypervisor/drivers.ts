@@ -6,6 +6,8 @@ import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { QemuDriver } from "./qemu/driver.ts";
 import type { DiskOptions } from "./qemu/options.ts";
+import { MAX_ROOT_PORTS } from "./qemu/device_arguments.ts";
+import { diskPorts } from "./qemu/disk.ts";
 import { MACHINES } from "./qemu/machine.ts";
 import { RemoteDriver } from "./remote/driver.ts";
 
@@ -69,11 +71,25 @@ function qemu(config: HypervisorConfig): Hypervisor {
     freePageReporting: config.reclaimGuestFreedMemory,
     memPrealloc: config.enableMemPrealloc,
     disk: diskOptions(config),
+    firmware: config.firmware,
+    rootPorts: rootPorts(config),
     virtioMem: config.enableVirtioMem,
     hugePages: config.enableHugepages,
     ...(config.enableNuma && { numa: { mapping: config.numaMapping } }),
     rootless: config.rootless,
   });
+}
+
+/** @throws {RuntimeError} InvalidArgument: more slots than there is room for; names the key. */
+function rootPorts(config: HypervisorConfig): number {
+  const { pcieRootPort, blockDeviceDriver: driver } = config;
+  const most = MAX_ROOT_PORTS - diskPorts({ driver });
+  if (pcieRootPort <= most) return pcieRootPort;
+  const disks = most < MAX_ROOT_PORTS ? ` beside those of block_device_driver = "${driver}"` : "";
+  throw new RuntimeError(
+    Code.InvalidArgument,
+    `pcie_root_port = ${pcieRootPort}: QEMU's machines have room for ${most}${disks}`,
+  );
 }
 
 /** @throws {RuntimeError} Unimplemented: a bus that QEMU's machines do not have; names the key. */

@@ -141,6 +141,7 @@ function machineArguments(spec: VmSpec, plan: QemuPlan): string[] {
   const { cpuFeatures } = options;
   return [
     ...["-machine", `${machineArgument(machine, use)}${whole}`],
+    ...(options.firmware === "" ? [] : ["-bios", options.firmware]),
     ...machine.globals.flatMap((global) => ["-global", global]),
     ...["-accel", accelArgument(accelerator), "-cpu", cpuModel(machine, accelerator, cpuFeatures)],
     ...["-m", `${spec.memoryMiB}M${slots}`, "-smp", `${vcpus}${hotVcpus}`],

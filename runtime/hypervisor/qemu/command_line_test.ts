@@ -227,6 +227,15 @@ Deno.test("commandLine parts memory and processors among NUMA nodes", () => {
   ]);
 });
 
+Deno.test("commandLine starts another firmware, and makes as many slots as are asked for", () => {
+  const options = { ...DEFAULT_QEMU_OPTIONS, firmware: "/usr/share/fw.bin" };
+  const command = line({}, { options, machine: { ...MACHINES.microvm, rootPorts: 5 } });
+  assertEquals(value(command, "-bios"), "/usr/share/fw.bin");
+  const ports = values(command, "-device").filter((text) => text.startsWith("pcie-root-port,"));
+  assertEquals(ports.length, 5);
+  assertEquals(values(line(), "-bios"), []);
+});
+
 Deno.test("commandLine takes memory from the pool of huge pages where it is asked to", () => {
   const command = line({}, { options: { ...DEFAULT_QEMU_OPTIONS, hugePages: true } });
   assertEquals(values(command, "-object")[0], "memory-backend-memfd,id=ram,size=512M,hugetlb=on");

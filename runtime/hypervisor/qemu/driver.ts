@@ -59,7 +59,9 @@ export class QemuDriver implements Hypervisor {
 
   constructor(options: Partial<QemuOptions> = {}) {
     this.#options = { ...DEFAULT_QEMU_OPTIONS, ...options };
-    this.#machine = MACHINES[this.#options.machineType];
+    const machine = MACHINES[this.#options.machineType];
+    const rootPorts = Math.max(machine.rootPorts, this.#options.rootPorts);
+    this.#machine = { ...machine, rootPorts };
     this.capabilities = {
       transports: ["vsock", "serial", "hybrid-vsock"],
       shareFs: this.#options.rootless ? ["virtio-fs"] : ["virtio-9p", "virtio-fs"],

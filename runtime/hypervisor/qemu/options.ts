@@ -52,6 +52,10 @@ export interface QemuOptions {
   readonly disk: DiskOptions;
   /** `enable_virtio_mem`: resize memory in small blocks, by a device of that name, instead of by modules. */
   readonly virtioMem: boolean;
+  /** `firmware`: a file; empty: QEMU's own for the machine. */
+  readonly firmware: string;
+  /** `pcie_root_port`: slots for cards that come later; fewer than the machine has by itself do not count. */
+  readonly rootPorts: number;
   /** `enable_hugepages`: memory from the host's pool of huge pages. */
   readonly hugePages: boolean;
   /** `enable_numa` and `numa_mapping`; absent: the guest has one node. */
@@ -81,6 +85,8 @@ export const DEFAULT_QEMU_OPTIONS: QemuOptions = {
     ...{ queues: 1, queueSize: 128, iothread: false },
   },
   virtioMem: false,
+  firmware: "",
+  rootPorts: 0,
   hugePages: false,
   rootless: false,
   cacheDir: "/run/kata-containers",
