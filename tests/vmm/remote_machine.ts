@@ -1,9 +1,10 @@
 /** A VM of the example of a remote hypervisor: QEMU with a vsock that a Unix socket bridges. */
 import type { MachineSpec } from "../../common/protocol/gen/kata/hypervisor_pb.ts";
 import { QmpClient } from "../../runtime/hypervisor/qemu/qmp.ts";
+import { exitText } from "../../runtime/hypervisor/exit_text.ts";
 import { startServing } from "../../runtime/hypervisor/serving_process.ts";
 import { TextTail } from "../../runtime/hypervisor/text_tail.ts";
-import type { RunningVmProcess } from "../../runtime/hypervisor/vm_process.ts";
+import { type RunningVmProcess, settlesWithin } from "../../runtime/hypervisor/vm_process.ts";
 
 /** How a VM ended. */
 export interface MachineEnd {
@@ -109,8 +110,7 @@ export class RemoteMachine {
     undo.defer(() => vsock.kill());
     const qemu = await spawn("qemu", argumentsOf(options), files.monitor);
     undo.defer(() => qemu.kill());
-    const connection = await Deno.connect({ transport: "unix", path: files.monitor });
-    const qmp = undo.use(await QmpClient.open(connection, READY_MS));
+    const qmp = undo.use(await openMonitor(files.monitor, qemu));
     const owned = undo.move();
     return new RemoteMachine(qmp, qemu, async () => {
       const words = await lastWords(files.console);
@@ -199,11 +199,20 @@ export class RemoteMachine {
   async #follow(release: () => Promise<string>): Promise<MachineEnd> {
     const status = await this.#qemu.exited;
     const words = await release();
-    const how = status.signal === undefined
-      ? `exited with status ${status.code}`
-      : `was killed by signal ${status.signal}`;
+    const how = exitText(status, this.#qemu.output.lines(3));
     const reason = [`QEMU ${how}`, ...this.#causes, ...(words === "" ? [] : [words])].join("; ");
     return { reason, ...status };
+  }
+}
+
+/** @throws With the words of a QEMU that has ended. */
+async function openMonitor(path: string, qemu: RunningVmProcess): Promise<QmpClient> {
+  try {
+    return await QmpClient.open(await Deno.connect({ transport: "unix", path }), READY_MS);
+  } catch (cause) {
+    if (!await settlesWithin(qemu.exited, STOP_MS)) throw cause;
+    const text = exitText(await qemu.exited, qemu.output.lines(5));
+    throw new Error(`QEMU did not start: it ${text}`, { cause });
   }
 }
 

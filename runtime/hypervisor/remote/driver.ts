@@ -1,9 +1,11 @@
 import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
 import { processStartTime } from "../../../common/linux/process.ts";
+import { log } from "../../../common/base/log.ts";
 import type { Capabilities } from "../capabilities.ts";
+import { cleanUp } from "../clean_up.ts";
 import type { Hypervisor, VmSpec } from "../hypervisor.ts";
 import { checkSpec } from "../spec_check.ts";
-import type { VmProcess } from "../vm_state.ts";
+import { initialVmState, type VmProcess } from "../vm_state.ts";
 import { machineSpec } from "./machine_spec.ts";
 import { DEFAULT_REMOTE_OPTIONS, type RemoteOptions } from "./options.ts";
 import { connectOwner, type Owner } from "./owner.ts";
@@ -49,7 +51,7 @@ export class RemoteDriver implements Hypervisor {
     await using undo = new AsyncDisposableStack();
     const owner = undo.use(await connectOwner(this.#options, signal));
     const { id, stateDir, netnsPath: networkNamespacePath = "" } = spec;
-    undo.defer(() => forget(owner, id));
+    undo.defer(() => forget(owner, spec));
     const { hypervisor } = owner;
     const made = await hypervisor.createVM({ id, networkNamespacePath, machine }, { signal });
     const path = checkSocket(made.agentSocketPath);
@@ -64,15 +66,16 @@ export class RemoteDriver implements Hypervisor {
   }
 }
 
-/** A VM that was never made is not missed. */
-async function forget({ hypervisor }: Owner, id: string): Promise<void> {
+/** Whatever its owner does, nothing of the VM is left then. */
+async function forget({ hypervisor }: Owner, { id, stateDir }: VmSpec): Promise<void> {
   try {
     await hypervisor.stopVM({ id }, { timeoutMs: UNDO_MS });
   } catch (error) {
-    const gone = error instanceof RuntimeError &&
-      (error.code === Code.NotFound || error.code === Code.Unavailable);
-    if (!gone) throw error;
+    if (!(error instanceof RuntimeError && error.code === Code.NotFound)) { // it was never made
+      log.warn("The remote hypervisor does not stop a VM", { vm: id, reason: messageOf(error) });
+    }
   }
+  await cleanUp(initialVmState("remote", id, stateDir));
 }
 
 function checkSocket(path: string): string {
