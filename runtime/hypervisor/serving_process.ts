@@ -76,7 +76,7 @@ async function unixSockets(pid: number): Promise<string> {
   try {
     return await Deno.readTextFile(`/proc/${pid}/net/unix`);
   } catch (error) {
-    if (exists(`/proc/${pid}`)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
     return ""; // it has ended, which is told otherwise
   }
 }

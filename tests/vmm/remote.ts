@@ -29,6 +29,8 @@ const { values } = parseArgs({
 interface Entry {
   readonly options: MachineOptions;
   vm?: Promise<RemoteMachine>;
+  /** It has ended by itself, and nobody has asked to forget it. */
+  over: boolean;
 }
 
 const entries = new Map<string, Entry>();
@@ -53,15 +55,19 @@ const hypervisor: ServiceImpl<typeof Hypervisor> = {
   version: () => Promise.resolve({ version: VERSION }),
   createVM({ id, machine: spec, networkNamespacePath: netnsPath }) {
     if (spec === undefined) throw new RuntimeError(Code.InvalidArgument, "No machine is described");
-    if (entries.has(id)) throw new RuntimeError(Code.AlreadyExists, `VM ${id} is there already`);
+    if (entries.get(id)?.over === false) {
+      throw new RuntimeError(Code.AlreadyExists, `VM ${id} is there already`);
+    }
     const programs = { qemu: values.qemu, vsockDevice: values["vsock-device"] };
-    entries.set(id, { options: { spec, netnsPath, ...programs } });
+    entries.set(id, { options: { spec, netnsPath, ...programs }, over: false });
     return Promise.resolve({ agentSocketPath: `${spec.stateDir}/vsock.sock` });
   },
   async startVM({ id }) {
     const known = entry(id);
     known.vm ??= RemoteMachine.start(known.options).catch(unavailable);
-    return { pid: (await known.vm).pid };
+    const { pid, ended } = await known.vm;
+    void ended.then(() => known.over = true);
+    return { pid };
   },
   async stopVM({ id }) {
     const { vm } = entry(id);

@@ -62,7 +62,7 @@ function argumentsOf({ spec, qemu }: MachineOptions): string[] {
     ...["-chardev", `socket,id=vsock,path=${quoted(files.device)}`],
     ...["-device", "vhost-user-vsock-pci,chardev=vsock", "-device", "virtio-rng-pci"],
     ...["-device", "virtio-scsi-pci,id=scsi", "-device", "pvpanic-pci"],
-    ...["-device", "pcie-root-port,id=port,bus=pcie.0,chassis=1,addr=0x10"],
+    ...["-device", "pcie-root-port,id=slot0,bus=pcie.0,chassis=1,addr=0x10"],
     ...[...image, ...spec.disks].flatMap(({ id, path, readonly }) => [
       ...["-blockdev", JSON.stringify(diskNode(id, path, readonly))],
       ...["-device", `virtio-blk-pci,drive=${id},id=${id}-device`],
@@ -152,7 +152,7 @@ export class RemoteMachine {
   async addNet(id: string, tap: string, mac: string): Promise<void> {
     const backend = { type: "tap", id, ifname: tap, script: "no", downscript: "no" };
     await this.#qmp.execute("netdev_add", backend);
-    const card = { netdev: id, mac, bus: "port", romfile: "" };
+    const card = { netdev: id, mac, bus: "slot0", romfile: "" };
     await this.#plug("virtio-net-pci", id, card, ["netdev_del", "id"]);
   }
 

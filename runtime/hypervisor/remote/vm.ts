@@ -1,4 +1,5 @@
 import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
+import { log } from "../../../common/base/log.ts";
 import type { WaitVMResponse } from "../../../common/protocol/gen/kata/hypervisor_pb.ts";
 import type { GuestAddress } from "../../../common/protocol/transport/address.ts";
 import { cleanUp } from "../clean_up.ts";
@@ -122,8 +123,18 @@ export class RemoteVm implements Vm {
   async #follow(): Promise<VmExit> {
     const end = await this.#end();
     this.#over = true;
+    await this.#forget();
     await this.#parts.release();
     return { ...end, reason: [end.reason, ...this.#causes].join("; ") };
+  }
+
+  /** The program need not know of it any longer; one that is gone cannot be told. */
+  async #forget(): Promise<void> {
+    const { owner: { hypervisor } } = this.#parts;
+    if (this.#stopping) return; // it is being told
+    await hypervisor.stopVM({ id: this.saved.id }, { timeoutMs: STOP_MS }).catch((error) =>
+      log.debug("A remote hypervisor was not told to forget a VM", { reason: messageOf(error) })
+    );
   }
 
   async #end(): Promise<VmExit> {
