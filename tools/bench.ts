@@ -1,6 +1,7 @@
 /** Measures our runtime against runc; tools/bench describes it. */
 import { parseArgs } from "node:util";
 import { engines } from "../tests/bench/engines.ts";
+import { machines } from "../tests/bench/machines.ts";
 import { memory } from "../tests/bench/memory.ts";
 import { network } from "../tests/bench/network.ts";
 import { pods } from "../tests/bench/pods.ts";
@@ -19,6 +20,7 @@ import { print, progress } from "./lib/terminal.ts";
 const BENCHES: readonly Bench[] = [
   start,
   steps,
+  machines,
   stdio,
   task,
   memory,

@@ -54,6 +54,8 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   "ttrpc.Response",
   "ttrpc.Status",
 ]);
+/** Packages that no set describes: remote hypervisors speak another service than agents do. */
+const OTHER_PACKAGES = /^hypervisor\./;
 
 function eachMessage(compare: (mine: DescMessage, real: DescMessage) => void): void {
   const messages = ours.flatMap((
@@ -94,7 +96,10 @@ function each<T extends { typeName: string }>(
       const real = registries.map((registry) => find(registry, name)).filter((found) =>
         found !== undefined
       );
-      assert(real.length > 0 || ELSEWHERE.has(name), `No descriptor set has ${name}`);
+      assert(
+        real.length > 0 || ELSEWHERE.has(name) || OTHER_PACKAGES.test(name),
+        `No descriptor set has ${name}`,
+      );
       for (const other of real) compare(type, other);
     }
   }

@@ -116,6 +116,20 @@ static void mount_all(void)
 	}
 }
 
+/*
+ * The kernel's console may have no interrupt that a program's writes need, or not be there at all: then the kernel
+ * starts us without the three descriptors that every program takes for granted.
+ */
+static void have_standard_streams(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 static void link_devices(void)
 {
 	static const char *const links[][2] = {
@@ -350,6 +364,7 @@ int main(void)
 
 	leave_initramfs();
 	mount_all();
+	have_standard_streams();
 	link_devices();
 	enable_controllers();
 	mark("mounts");

@@ -10,20 +10,12 @@ export const PENDING: ReadonlySet<string> = new Set([
       "rootfs_type",
       "vm_rootfs_driver",
       "disable_image_nvdimm",
-      "firmware",
     ],
     ...[
-      "hypervisor_socket",
-      "hypervisor_timeout",
       "overhead_vcpus",
       "overhead_memory",
     ],
-    ...[
-      "enable_numa",
-      "numa_mapping",
-    ],
     ...["indep_iothreads", "default_bridges"],
-    ...["pcie_root_port"],
   ]),
   ...within("factory", [
     "vm_cache_number",
@@ -44,7 +36,7 @@ export const PENDING: ReadonlySet<string> = new Set([
 
 /** Keys that only these VMMs' drivers give no effect. */
 const PENDING_FOR: Readonly<Record<string, readonly VmmName[]>> = {
-  "hypervisor.enable_hugepages": ["qemu"],
+  "hypervisor.firmware": ["clh"],
   "hypervisor.rootless": ["clh", "firecracker"],
   "hypervisor.enable_mem_prealloc": ["firecracker"],
 };

@@ -1,7 +1,7 @@
 import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
 
 /** What a kernel file holds. */
-export type KernelFormat = "elf" | "bzimage";
+export type KernelFormat = "elf" | "bzimage" | "arm64";
 /** How an initrd is packed. */
 export type InitrdFormat = "cpio" | "gzip" | "zstd" | "xz" | "lz4" | "bzip2" | "lzma" | "lzo";
 
@@ -22,10 +22,14 @@ const INITRD_MAGICS: readonly (readonly [InitrdFormat, readonly number[]])[] = [
   ["lzo", [0x89, 0x4c, 0x5a, 0x4f]],
 ];
 
-/** Tells a kernel by its first bytes. Sources: ELF header; Documentation/arch/x86/boot.rst ("HdrS" at 0x202). */
+/**
+ * Tells a kernel by its first bytes. Sources: ELF header; Documentation/arch/x86/boot.rst ("HdrS" at 0x202) and
+ * arch/arm64/booting.rst ("ARM\x64" at 56).
+ */
 export function kernelFormat(head: Uint8Array): KernelFormat | undefined {
   if (startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) return "elf";
   if (startsWith(head.subarray(0x202), [0x48, 0x64, 0x72, 0x53])) return "bzimage";
+  if (startsWith(head.subarray(56), [0x41, 0x52, 0x4d, 0x64])) return "arm64";
   return undefined;
 }
 
@@ -39,7 +43,9 @@ export async function checkKernel(path: string): Promise<KernelFormat> {
   const format = kernelFormat(await readHead(path, "kernel"));
   if (format) return format;
   throw invalid(
-    `kernel = ${JSON.stringify(path)}: not a Linux kernel (neither an ELF image nor a bzImage)`,
+    `kernel = ${
+      JSON.stringify(path)
+    }: not a Linux kernel (no ELF image, bzImage or Image of arm64)`,
   );
 }
 

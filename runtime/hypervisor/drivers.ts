@@ -1,5 +1,5 @@
 import { ioUringAvailable } from "../../common/linux/io_uring.ts";
-import { Code, RuntimeError } from "../../common/base/errors.ts";
+import { Code, RuntimeError, unreachable } from "../../common/base/errors.ts";
 import type { HypervisorConfig } from "../config/config.ts";
 import { sharedFsOf } from "../config/shared_fs.ts";
 import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
@@ -8,12 +8,15 @@ import type { Hypervisor } from "./hypervisor.ts";
 import type { RateLimits } from "./rate_limiter.ts";
 import { QemuDriver } from "./qemu/driver.ts";
 import type { DiskOptions } from "./qemu/options.ts";
-import { isMachineType } from "./qemu/machine.ts";
+import { MAX_ROOT_PORTS } from "./qemu/device_arguments.ts";
+import { diskPorts } from "./qemu/disk.ts";
+import { MACHINES } from "./qemu/machine.ts";
+import { RemoteDriver } from "./remote/driver.ts";
 
 /**
  * The driver of the configured VMM: the one place that names drivers.
- * @throws {RuntimeError} Unimplemented: no driver for this VMM, or not for this machine. InvalidArgument: the VMM cannot do
- * what is asked for. Both name the key.
+ * @throws {RuntimeError} Unimplemented: not on this host, or a setting that the driver does not have. InvalidArgument: the
+ * VMM cannot do what is asked for. Both name the key.
  */
 export function createHypervisor(config: HypervisorConfig): Hypervisor {
   switch (config.name) {
@@ -23,11 +26,10 @@ export function createHypervisor(config: HypervisorConfig): Hypervisor {
       return possible(config, cloudHypervisor(config));
     case "firecracker":
       return possible(config, firecracker(config));
+    case "remote":
+      return remote(config);
     default:
-      throw new RuntimeError(
-        Code.Unimplemented,
-        `[hypervisor.${config.name}]: there is no driver for this VMM`,
-      );
+      return unreachable(config.name);
   }
 }
 
@@ -51,10 +53,11 @@ export async function acceleratorOf(
 
 function qemu(config: HypervisorConfig): Hypervisor {
   const { machineType } = config;
-  if (!isMachineType(machineType)) {
+  const { arch } = MACHINES[machineType];
+  if (arch !== Deno.build.arch) {
     throw new RuntimeError(
       Code.Unimplemented,
-      `machine_type = "${machineType}": the QEMU driver cannot do it`,
+      `machine_type = "${machineType}": that is a machine of ${arch}, and this host is ${Deno.build.arch}`,
     );
   }
   return new QemuDriver({
@@ -71,9 +74,25 @@ function qemu(config: HypervisorConfig): Hypervisor {
     freePageReporting: config.reclaimGuestFreedMemory,
     memPrealloc: config.enableMemPrealloc,
     disk: diskOptions(config),
+    firmware: config.firmware,
+    rootPorts: rootPorts(config),
     virtioMem: config.enableVirtioMem,
+    hugePages: config.enableHugepages,
+    ...(config.enableNuma && { numa: { mapping: config.numaMapping } }),
     rootless: config.rootless,
   });
+}
+
+/** @throws {RuntimeError} InvalidArgument: more slots than there is room for; names the key. */
+function rootPorts(config: HypervisorConfig): number {
+  const { pcieRootPort, blockDeviceDriver: driver } = config;
+  const most = MAX_ROOT_PORTS - diskPorts({ driver });
+  if (pcieRootPort <= most) return pcieRootPort;
+  const disks = most < MAX_ROOT_PORTS ? ` beside those of block_device_driver = "${driver}"` : "";
+  throw new RuntimeError(
+    Code.InvalidArgument,
+    `pcie_root_port = ${pcieRootPort}: QEMU's machines have room for ${most}${disks}`,
+  );
 }
 
 /** @throws {RuntimeError} Unimplemented: a bus that QEMU's machines do not have; names the key. */
@@ -145,6 +164,14 @@ function diskLimits(config: HypervisorConfig): RateLimits {
     operationsPerSecond: config.diskRateLimiterOpsMaxRate,
     burstOperations: config.diskRateLimiterOpsOneTimeBurst,
   };
+}
+
+function remote(config: HypervisorConfig): Hypervisor {
+  return new RemoteDriver({
+    socket: config.hypervisorSocket,
+    timeoutMs: config.hypervisorTimeout * 1000,
+    debug: config.enableDebug,
+  });
 }
 
 function firecracker(config: HypervisorConfig): Hypervisor {

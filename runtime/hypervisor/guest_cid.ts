@@ -1,4 +1,4 @@
-import { close, O, open } from "../../common/linux/fd.ts";
+import { close, O, open, OwnedFd } from "../../common/linux/fd.ts";
 import { isErrno } from "../../common/linux/syscall_error.ts";
 import { setVhostGuestCid } from "../../common/linux/vhost_vsock.ts";
 import { Code, RuntimeError } from "../../common/base/errors.ts";
@@ -26,30 +26,37 @@ export function vhostVsockAvailable(): boolean {
   }
 }
 
+/** The kernel's part in it; a test has another. */
+export interface CidKeeper {
+  readonly device: string;
+  /** Gives an open device the id. @returns Whether it was free. */
+  take(fd: number, cid: number): boolean;
+  /** Proposes an id. */
+  propose(): number;
+}
+
+const KERNEL: CidKeeper = { device: DEVICE, take: setVhostGuestCid, propose: randomCid };
+
 /**
  * Takes a free context id. The kernel refuses one that is in use (EADDRINUSE), so no two processes can get the same.
  * @throws {SyscallError} The device cannot be opened.
+ * @throws {RuntimeError} ResourceExhausted.
  */
-export function allocateGuestCid(random: () => number = randomCid): GuestCid {
-  const vhostFd = open(DEVICE, O.RDWR);
+export function allocateGuestCid({ device, take, propose }: CidKeeper = KERNEL): GuestCid {
+  const owned = new OwnedFd(open(device, O.RDWR));
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const cid = random();
-      if (setVhostGuestCid(vhostFd, cid)) {
-        return {
-          cid,
-          vhostFd,
-          [Symbol.dispose]: () => close(vhostFd),
-        };
-      }
+      const cid = propose();
+      if (!take(owned.fd, cid)) continue;
+      const vhostFd = owned.release();
+      return { cid, vhostFd, [Symbol.dispose]: () => close(vhostFd) };
     }
     throw new RuntimeError(
       Code.ResourceExhausted,
-      `${DEVICE}: no free context id in ${ATTEMPTS} attempts`,
+      `${device}: no free context id in ${ATTEMPTS} attempts`,
     );
-  } catch (error) {
-    close(vhostFd);
-    throw error;
+  } finally {
+    owned[Symbol.dispose]();
   }
 }
 

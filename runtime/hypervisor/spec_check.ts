@@ -17,13 +17,13 @@ const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
 /**
  * Refuses what cannot work before anything is started.
- * @param program The VMM.
+ * @param program The VMM, where it is started here.
  * @throws {RuntimeError} InvalidArgument, naming the key or field.
  */
 export async function checkSpec(
   spec: VmSpec,
   capabilities: Capabilities,
-  program: string,
+  program?: string,
 ): Promise<void> {
   if (!ID.test(spec.id)) {
     throw invalid(
@@ -35,7 +35,7 @@ export async function checkSpec(
   }
   checkSizes(spec, capabilities);
   checkDevices(spec, capabilities);
-  await checkReadable(program, "path");
+  if (program !== undefined) await checkReadable(program, "path");
   await checkKernel(spec.kernel);
   if (spec.initrd !== undefined) await checkInitrd(spec.initrd);
   if (spec.image !== undefined) await checkReadable(spec.image, "image");

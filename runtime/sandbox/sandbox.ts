@@ -66,6 +66,8 @@ export class Sandbox implements AsyncDisposable {
   readonly #containers = new Map<string, Container>();
   readonly #undo: AsyncDisposableStack;
   #ended: string | undefined;
+  /** Settles when it is known why a part was lost. */
+  #losing: Promise<void> | undefined;
   /** What later starts profit from, once this one is over. */
   #prepareNext: (() => Promise<void>) | undefined;
 
@@ -251,6 +253,7 @@ export class Sandbox implements AsyncDisposable {
 
   /** Ends the VM and removes everything of the sandbox. Repeating is harmless. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#losing; // whoever learnt that its container is no more may be faster than the reason
     await this.#settleVolumes();
     this.#end("the sandbox was stopped");
     await this.#undo.disposeAsync();
@@ -268,29 +271,35 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #watch(): void {
-    this.vm.exited.then(({ reason }) => this.#end(`the VM ended: ${reason}`));
-    this.share.lost.then((reason) => this.#shareLost(reason));
+    this.vm.exited.then(({ reason }) => this.#fail(`the VM ended: ${reason}`));
+    const lost = (what: string) => (reason: string) => {
+      this.#losing = this.#partLost(`${what}: ${reason}`);
+    };
+    this.share.lost.then(lost("the guest has lost its files"));
     this.guest.then(
-      async ({ link }) => {
-        const reason = await link.lost;
-        await this.giveUp(`the agent is lost: ${reason}`);
-      },
+      ({ link }) => link.lost.then(lost("the agent is lost")),
       (error) => this.giveUp(messageOf(error)),
     );
   }
 
-  /** A helper of the VM ends with it too: then the VM's own reason is the better one. */
-  async #shareLost(reason: string): Promise<void> {
+  /** Agent and helpers end with the VM too: then the VM's own reason is the better one. */
+  async #partLost(reason: string): Promise<void> {
     if (await settlesWithin(this.vm.exited, LAST_WORDS_MS)) return;
-    await this.giveUp(`the guest has lost its files: ${reason}`);
+    await this.giveUp(reason);
   }
 
   /** A VM whose agent cannot be reached is of no use and must not linger. */
   async giveUp(reason: string): Promise<void> {
     if (this.#ended !== undefined) return;
+    this.#fail(reason);
+    await this.vm.stop();
+  }
+
+  /** Ends by itself, and says why. */
+  #fail(reason: string): void {
+    if (this.#ended !== undefined) return;
     log.error("Sandbox ends", { sandbox: this.identity.id, reason });
     this.#end(reason);
-    await this.vm.stop();
   }
 
   #end(reason: string): void {

@@ -11,10 +11,7 @@ const SOON_MS = 2_000;
 
 test("start reports what a VMM that ends at once said", async (driver) => {
   await using bench = await Bench.make();
-  const program = `${bench.folder}/firecracker`; // its jailer runs nothing of another name
-  await Deno.writeTextFile(program, "#!/bin/sh\necho cannot do that today >&2\nexit 3\n", {
-    mode: 0o755,
-  });
+  const program = await driver.endingProgram(bench.folder);
   const started = bench.start(driver.create(program));
   const error = await assertRejects(
     () => within(2000, started),

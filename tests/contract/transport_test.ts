@@ -6,6 +6,7 @@ import {
   type Connection,
   writeAll,
 } from "../../common/protocol/transport/connection.ts";
+import { rounds } from "../support/full.ts";
 import { hybridVsock } from "./transport/hybrid_vsock.ts";
 import { serial } from "./transport/serial.ts";
 import { type Fixture, type Transport } from "./transport/fixture.ts";
@@ -13,9 +14,13 @@ import { vsockLoopback } from "./transport/vsock_loopback.ts";
 
 const PORT = 1024;
 const MIB = 1024 * 1024;
+/** How a dial ends that comes to nothing. */
+const GIVEN_UP: readonly Code[] = [Code.DeadlineExceeded, Code.Unavailable];
+/** Carried each way at once. */
+const BULK_MIB = rounds(64, 1024);
 
 for (const transport of [hybridVsock, serial, vsockLoopback]) {
-  check(transport, "carries 64 MiB each way at once, unchanged", carriesBulk);
+  check(transport, `carries ${BULK_MIB} MiB each way at once, unchanged`, carriesBulk);
   check(transport, "serves 200 connections at once", servesMany);
   check(transport, "closes one direction and keeps the other", closesHalf);
   check(transport, "tells each side when the other closes", tellsOfClose);
@@ -34,6 +39,12 @@ for (const transport of [hybridVsock, serial, vsockLoopback]) {
     "keeps serving after a hostile host",
     survivesHostileHost,
     (fixture) => fixture.rawHost !== undefined,
+  );
+  check(
+    transport,
+    "gives up on a hostile guest, and reaches the next one",
+    survivesHostileGuest,
+    (fixture) => fixture.hostileGuest !== undefined,
   );
 }
 
@@ -180,6 +191,23 @@ async function survivesHostileHost(fixture: Fixture): Promise<void> {
   assertEquals(await exchange(fixture, "still here"), "still here");
 }
 
+async function survivesHostileGuest(fixture: Fixture): Promise<void> {
+  const endless = "x".repeat(100_000);
+  for (const bytes of [text("OK what\n"), text(endless), new Uint8Array(100_000), noise(200_000)]) {
+    await fixture.hostileGuest?.(bytes);
+    const host = fixture.openDialer();
+    const error = await assertRejects(
+      () => host.dial(PORT, AbortSignal.timeout(500)),
+      RuntimeError,
+    );
+    assert(GIVEN_UP.includes(error.code), error.message);
+    host.close();
+  }
+  await fixture.restartGuest();
+  void echoLoop(fixture, PORT);
+  assertEquals(await exchange(fixture, "an honest one"), "an honest one");
+}
+
 /** A connection's both ends: host, guest. */
 async function pair(fixture: Fixture, port = PORT): Promise<[Connection, Connection]> {
   const accepted = first(fixture.listen(port));
@@ -217,7 +245,7 @@ async function exchange(fixture: Fixture, message: string): Promise<string> {
 async function sendBulk(connection: Connection, seed: number): Promise<string> {
   const hash = createHash("md5");
   const block = noise(MIB + seed);
-  for (let left = 64 * MIB; left > 0;) {
+  for (let left = BULK_MIB * MIB; left > 0;) {
     const part = block.subarray(0, Math.min(left, block.length));
     hash.update(part);
     await writeAll(connection, part);

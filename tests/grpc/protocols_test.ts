@@ -21,6 +21,13 @@ import { type Caller, Routes, type ServiceImpl } from "../../common/protocol/ttr
 const SERVICE = AgentService.typeName;
 const SEED = 7;
 const TOO_LONG = 4 * 1024 * 1024 + 1;
+/** No message: a field without an end. */
+const NOISE = Uint8Array.of(0xff, 0xff, 0xff);
+
+/** Answers with more than a message may have. */
+function getMetrics(): Promise<{ metrics: string }> {
+  return Promise.resolve({ metrics: "x".repeat(TOO_LONG) });
+}
 
 function sample(method: DescMethod, side: "input" | "output"): Message {
   return fc.sample(anyMessage(method[side]), { numRuns: 1, seed: SEED })[0] ?? create(method[side]);
@@ -112,15 +119,24 @@ test("every method of the agent fails alike over both, with code and words", () 
     }
   }));
 
-test("what makes no sense has the same code over both", () =>
+test("a request of the wrong type has the same code over both, whatever the method", () =>
   overBoth(answers(), async (caller, protocol) => {
-    const call = (method: string, payload: Uint8Array): Promise<RuntimeError> =>
-      failureOf(caller.call(SERVICE, method, payload, { timeoutMs: 10_000 }));
-    const noise = Uint8Array.of(0xff, 0xff, 0xff);
-    assertEquals((await call("CreateContainer", noise)).code, Code.InvalidArgument, protocol);
-    assertEquals((await call("MakeCoffee", new Uint8Array())).code, Code.Unimplemented, protocol);
-    const { code } = await call("CreateContainer", new Uint8Array(TOO_LONG));
-    assertEquals(code, Code.ResourceExhausted, protocol);
+    for (const { name } of AgentService.methods) {
+      const call = caller.call(SERVICE, name, NOISE, { timeoutMs: 10_000 });
+      assertEquals((await failureOf(call)).code, Code.InvalidArgument, `${protocol} ${name}`);
+    }
+  }));
+
+test("what nobody serves, and what is too long, has the same code over both", () =>
+  overBoth({ ...answers(), getMetrics }, async (caller, protocol) => {
+    const call = (service: string, method: string, bytes = 0): Promise<RuntimeError> =>
+      failureOf(caller.call(service, method, new Uint8Array(bytes), { timeoutMs: 10_000 }));
+    assertEquals((await call(SERVICE, "MakeCoffee")).code, Code.Unimplemented, protocol);
+    assertEquals((await call("grpc.Kitchen", "MakeCoffee")).code, Code.Unimplemented, protocol);
+    const request = await call(SERVICE, "CreateContainer", TOO_LONG);
+    assertEquals(request.code, Code.ResourceExhausted, protocol);
+    const response = await call(SERVICE, "GetMetrics");
+    assertEquals(response.code, Code.ResourceExhausted, `${protocol}: ${response.message}`);
   }));
 
 test("a call's deadline ends it over both, and the handler hears of it", async () => {

@@ -20,7 +20,7 @@ const STATE_FOLDERS = ["/run/kata-containers", "/run/kata-runtime", "/run/vc", "
 
 /** What belongs to the host rather than to a sandbox: the folders for all of them, and what trials found out. */
 const PERMANENT =
-  /^\/run\/kata-containers(\/(sandboxes|daemons|shared|shared\/(sandboxes|direct-volumes)|accelerator-[0-9a-f]+))?$/;
+  /^\/run\/kata-containers(\/(sandboxes|daemons|shared|shared\/(sandboxes|direct-volumes)|(accelerator|qemu-release)-[0-9a-f]+))?$/;
 
 /** VM templates are the host's too, and so is who builds one after the first start. */
 const TEMPLATES = "/run/vc/vm/template";

@@ -35,9 +35,13 @@ export const HYPERVISOR_BOOT = {
     "Attach `image` as a virtio-blk disk instead of as persistent memory.",
   ),
   kernel_params: text("", "Words added at the end of the guest kernel's command line."),
-  machine_type: choice("q35", ["q35", "microvm", "nemu", "virt"], "Machine that QEMU emulates.", {
-    only: ["qemu"],
-  }),
+  machine_type: choice(
+    Deno.build.arch === "aarch64" ? "virt" : "q35",
+    ["q35", "microvm", "nemu", "virt"],
+    "Machine that QEMU emulates: a PC; one without legacy devices, whose size is fixed at its start; a PC stripped of " +
+      "what it emulates beyond PCIe; ARM's.",
+    { only: ["qemu"] },
+  ),
   machine_accelerators: text("", "Options added to QEMU's -machine, separated by commas.", {
     only: ["qemu"],
   }),

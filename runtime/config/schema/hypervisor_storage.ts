@@ -10,7 +10,7 @@ export const HYPERVISOR_STORAGE = {
     ["auto", "virtio-9p", "virtio-fs", "none"],
     "How the guest sees the pod's files: 9p served by QEMU, virtio-fs served by virtiofsd, block devices and copied " +
       "files alone, or (ours) the best that the VMM allows: 9p with QEMU, virtio-fs where that is `rootless`.",
-    { vmmDefaults: { clh: "virtio-fs", firecracker: "none" } },
+    { vmmDefaults: { clh: "virtio-fs", firecracker: "none", remote: "none" } },
   ),
   msize_9p: int(
     524288,

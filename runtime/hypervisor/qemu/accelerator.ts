@@ -1,8 +1,8 @@
 import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
-import { sha256Hex } from "../../../common/base/hex.ts";
 import { close, O, open } from "../../../common/linux/fd.ts";
 import { SyscallError } from "../../../common/linux/syscall_error.ts";
 import { RunningVmProcess, settlesWithin } from "../vm_process.ts";
+import { keptFact } from "./kept_fact.ts";
 import type { Accelerator, QemuOptions } from "./options.ts";
 import { PROBE_PORT, PROBE_SUCCESS, probeRom } from "./probe_rom.ts";
 
@@ -50,37 +50,18 @@ function whyNoKvm(): string | undefined {
   }
 }
 
-/** Two processes may probe at once: both find the same, and the later file replaces the earlier whole. */
 async function cachedProbe(
   { path, cacheDir }: ProbeOptions,
   stateDir: string,
   signal: AbortSignal,
 ): Promise<Accelerator> {
-  const file = `${cacheDir}/accelerator-${await identity(path)}`;
-  const known = await readKnown(file);
-  if (known) return known;
-  const found = await probeKvm(path, stateDir, signal) ? "kvm" : "tcg";
-  await Deno.mkdir(cacheDir, { recursive: true, mode: 0o755 });
-  const draft = `${file}.${Deno.pid}.${crypto.randomUUID()}`;
-  await Deno.writeTextFile(draft, found, { mode: 0o644 });
-  await Deno.rename(draft, file);
-  return found;
+  const probe = async () => await probeKvm(path, stateDir, signal) ? "kvm" : "tcg";
+  const found = await keptFact("accelerator", { path, cacheDir }, isAccelerator, probe);
+  return found === "kvm" ? "kvm" : "tcg";
 }
 
-async function identity(qemu: string): Promise<string> {
-  const bootId = await Deno.readTextFile("/proc/sys/kernel/random/boot_id");
-  const { size, mtime, ino } = await Deno.stat(qemu);
-  return (await sha256Hex([bootId, qemu, size, mtime?.getTime(), ino].join("\n"))).slice(0, 16);
-}
-
-async function readKnown(file: string): Promise<Accelerator | undefined> {
-  try {
-    const text = await Deno.readTextFile(file);
-    return text === "kvm" || text === "tcg" ? text : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+function isAccelerator(text: string): text is Accelerator {
+  return text === "kvm" || text === "tcg";
 }
 
 /**

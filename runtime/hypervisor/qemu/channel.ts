@@ -1,12 +1,11 @@
 import { unreachable } from "../../../common/base/errors.ts";
 import { close } from "../../../common/linux/fd.ts";
-import { unixListen } from "../../../common/linux/socket.ts";
 import { type GuestAddress, SERIAL_PORT_NAME } from "../../../common/protocol/transport/address.ts";
 import type { Transport } from "../capabilities.ts";
 import type { Device } from "../device.ts";
 import { allocateGuestCid } from "../guest_cid.ts";
 import type { RunningVmProcess } from "../vm_process.ts";
-
+import { listenForVm } from "../vm_socket.ts";
 import { startVhostDeviceVsock } from "./vhost_device_vsock.ts";
 
 /** The way to the agent. Disposing of it frees our descriptors only: once QEMU runs it has its own. */
@@ -52,7 +51,7 @@ function kernelVsock(): Channel {
 
 function serial(stateDir: string): Channel {
   const path = `${stateDir}/agent.sock`;
-  const listenFd = unixListen(path);
+  const listenFd = listenForVm(path);
   return {
     address: { kind: "serial", path },
     device: { kind: "serial-channel", name: SERIAL_PORT_NAME, listenFd },

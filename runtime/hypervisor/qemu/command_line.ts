@@ -9,9 +9,18 @@ import {
   rootPort,
   SCSI_BUS,
 } from "./device_arguments.ts";
-import { backendArgument } from "./memory_backend.ts";
+import { backendArgument, type MemoryBackend } from "./memory_backend.ts";
 import { virtioMemArguments, virtioMemMiB } from "./virtio_mem.ts";
-import { accelArgument, cpuModel, type MachineProfile } from "./machine.ts";
+import {
+  accelArgument,
+  cpuModel,
+  machineArgument,
+  type MachineProfile,
+  panicDevice,
+} from "./machine.ts";
+import { numaArguments, type NumaNode } from "./numa.ts";
+import type { QemuVersion } from "./qmp_message.ts";
+import { has } from "./release.ts";
 import { diskPorts, IOTHREAD } from "./disk.ts";
 import { placeNets } from "./net_slots.ts";
 import type { VmmUser } from "../vmm_user.ts";
@@ -23,6 +32,9 @@ export interface QemuPlan {
   readonly options: QemuOptions;
   readonly accelerator: Accelerator;
   readonly machine: MachineProfile;
+  readonly release: QemuVersion;
+  /** The guest's NUMA nodes; none: it has one, and does not hear of it. */
+  readonly numa: readonly NumaNode[];
   /** What an emulated guest is told about its clock; see tscFrequencyParams. */
   readonly tscParams: readonly string[];
   /** The device that carries the agent's transport. */
@@ -78,6 +90,7 @@ export function commandLine(spec: VmSpec, plan: QemuPlan): CommandLine {
     ...placeNets(devicesOf(spec, plan), plan.machine).flatMap((device) =>
       deviceArguments(device, plan.machine, childFd)
     ),
+    ...panicArguments(plan),
   ];
   return { argv, fds, stateFd: plan.stateFd === undefined ? undefined : childFd(plan.stateFd) };
 }
@@ -92,6 +105,12 @@ function devicesOf(spec: VmSpec, { channel, options }: QemuPlan): Device[] {
     : [{ kind: "rng", source: options.entropySource }];
   const balloon: Device[] = options.freePageReporting ? [{ kind: "balloon" }] : [];
   return [...image, channel, ...rng, ...balloon, ...spec.devices];
+}
+
+/** Last, so that it takes no place from others. */
+function panicArguments({ machine, release }: QemuPlan): string[] {
+  const device = panicDevice(machine, release);
+  return device === undefined ? [] : ["-device", device];
 }
 
 /** Who is to become another user must be allowed to, once; then it has no privileges left to gain by. */
@@ -111,17 +130,22 @@ function userArguments({ user }: QemuPlan, childFd: (fd: number) => number): str
 }
 
 function machineArguments(spec: VmSpec, plan: QemuPlan): string[] {
-  const { machine, accelerator, options } = plan;
+  const { machine, accelerator, options, release, numa } = plan;
   const { memorySlots, maxMemoryMiB } = spec;
   const slots = hasMemoryRoom(spec) ? `,slots=${memorySlots},maxmem=${maxMemoryMiB}M` : "";
   const vcpus = accelerator === "tcg" ? spec.maxVcpus : spec.vcpus;
   const hotVcpus = spec.maxVcpus > vcpus ? `,maxcpus=${spec.maxVcpus}` : "";
-  const more = options.machineAccelerators === "" ? "" : `,${options.machineAccelerators}`;
+  const clockKnown = accelerator === "kvm" || plan.tscParams.length > 0;
+  const use = { release, clockKnown, more: options.machineAccelerators };
+  const whole = numa.length > 0 ? "" : ",memory-backend=ram";
+  const { cpuFeatures } = options;
   return [
-    ...["-machine", `${machine.machine},memory-backend=ram${more}`],
-    ...["-accel", accelArgument(accelerator), "-cpu", cpuModel(accelerator, options.cpuFeatures)],
+    ...["-machine", `${machineArgument(machine, use)}${whole}`],
+    ...(options.firmware === "" ? [] : ["-bios", options.firmware]),
+    ...machine.globals.flatMap((global) => ["-global", global]),
+    ...["-accel", accelArgument(accelerator), "-cpu", cpuModel(machine, accelerator, cpuFeatures)],
     ...["-m", `${spec.memoryMiB}M${slots}`, "-smp", `${vcpus}${hotVcpus}`],
-    ...["-object", memoryBackend(spec, plan)],
+    ...memoryArguments(spec, plan),
     ...virtioMem(spec, plan),
   ];
 }
@@ -134,17 +158,34 @@ export function hasMemoryRoom({ memoryMiB, maxMemoryMiB, memorySlots }: VmSpec):
 /** A vhost-user device's process reads and writes guest memory too, so it must be shared. */
 const VHOST_USER: readonly Device["kind"][] = ["vhost-user-vsock", "share-virtio-fs"];
 
-function memoryBackend(
-  { memoryMiB, devices, template }: VmSpec,
-  { channel, options }: QemuPlan,
-): string {
+function memoryArguments(spec: VmSpec, plan: QemuPlan): string[] {
+  const { numa } = plan;
+  if (numa.length === 0) return ["-object", memoryBackend(spec, plan)];
+  const memdev = (index: number): string => `ram-node${index}`;
+  const backends = numa.flatMap(({ memoryMiB, hostNodes }, index) => {
+    const whole = memoryKind(spec, plan);
+    const backend = backendArgument({ ...whole, id: memdev(index), sizeMiB: memoryMiB });
+    const from = hostNodes.map((nodes) => `,host-nodes=${nodes}`).join("");
+    return ["-object", `${backend}${from},policy=interleave`];
+  });
+  return [...backends, ...numaArguments(numa, memdev)];
+}
+
+function memoryKind(
+  { devices }: VmSpec,
+  { channel, options: { hugePages, memPrealloc: prealloc } }: QemuPlan,
+): Pick<MemoryBackend, "shared" | "hugePages" | "prealloc"> {
+  return { shared: needsSharedMemory(devices, channel), hugePages, prealloc };
+}
+
+function memoryBackend(spec: VmSpec, plan: QemuPlan): string {
+  const { memoryMiB, template } = spec;
   if (template) {
     const share = template.role === "origin" ? "on" : "off";
     const path = quoted(template.memory);
     return `memory-backend-file,id=ram,size=${memoryMiB}M,mem-path=${path},share=${share}`;
   }
-  const shared = needsSharedMemory(devices, channel);
-  return backendArgument({ id: "ram", sizeMiB: memoryMiB, shared, prealloc: options.memPrealloc });
+  return backendArgument({ ...memoryKind(spec, plan), id: "ram", sizeMiB: memoryMiB });
 }
 
 /** Whether a device of the VM is another process's work. */
@@ -152,12 +193,13 @@ export function needsSharedMemory(devices: readonly Device[], channel: Device): 
   return [channel, ...devices].some(({ kind }) => VHOST_USER.includes(kind));
 }
 
-function virtioMem(spec: VmSpec, { options, channel }: QemuPlan): string[] {
-  if (!options.virtioMem || !hasMemoryRoom(spec)) return [];
+function virtioMem(spec: VmSpec, plan: QemuPlan): string[] {
+  if (!plan.options.virtioMem || !hasMemoryRoom(spec)) return [];
   const id = "virtio-mem-ram",
     sizeMiB = virtioMemMiB({ bootMiB: spec.memoryMiB, maxMiB: spec.maxMemoryMiB });
-  const shared = needsSharedMemory(spec.devices, channel);
-  const backend = backendArgument({ id, sizeMiB, shared, reserve: false });
+  const { shared, hugePages = false } = memoryKind(spec, plan);
+  const sparse = has(plan.release, "memory without reserve") ? { reserve: false } : {};
+  const backend = backendArgument({ id, sizeMiB, shared, hugePages, ...sparse });
   return ["-object", backend, ...virtioMemArguments(id)];
 }
 
@@ -165,7 +207,10 @@ function bootArguments(spec: VmSpec, plan: QemuPlan): string[] {
   if (spec.template?.role === "clone") return ["-incoming", "defer"];
   const { accelerator, machine, options } = plan;
   const params = [
-    ...kernelParams({ accelerator, debug: options.debug, tscParams: plan.tscParams }),
+    ...kernelParams({
+      ...{ accelerator, debug: options.debug },
+      ...{ tscParams: plan.tscParams, arch: machine.arch },
+    }),
     ...machine.kernelParams,
     ...(spec.image === undefined ? [] : ["root=/dev/vda", "ro"]),
     ...(hasMemoryRoom(spec) ? HOT_MEMORY_KERNEL_PARAMS : []),

@@ -23,6 +23,8 @@ const PLAN: QemuPlan = {
   options: DEFAULT_QEMU_OPTIONS,
   accelerator: "tcg",
   machine: MACHINES.q35,
+  release: { major: 7, minor: 2 },
+  numa: [],
   tscParams: ["tsc_early_khz=1"],
   channel: { kind: "serial-channel", name: "agent.channel.0", listenFd: 41 },
   monitorFd: 42,
@@ -183,4 +185,58 @@ Deno.test("commandLine gives each network card its place, its queues and the hos
   const cards = values(argv, "-device").filter((text) => text.startsWith("virtio-net-"));
   assertEquals(cards.map((text) => /addr=([^,]+)/.exec(text)?.[1]), ["18.0", "18.1", "18.2"]);
   assertEquals(cards.map((text) => text.includes("mq=on,vectors=6")), [false, false, true]);
+});
+
+Deno.test("commandLine gives every release only what it knows", () => {
+  const release = { major: 5, minor: 2 };
+  const options = { ...DEFAULT_QEMU_OPTIONS, virtioMem: true };
+  const old = line({ maxMemoryMiB: 2048, memorySlots: 8 }, { options, release });
+  assert(!old.argv.some((word) => word.includes("reserve=")));
+  assertEquals(values(old, "-device").at(-1), "pvpanic");
+  assertEquals(values(line(), "-device").at(-1), "pvpanic-pci");
+});
+
+Deno.test("commandLine makes a microvm and ARM's machine as their profiles say", () => {
+  const microvm = line({}, { machine: MACHINES.microvm });
+  assert(value(microvm, "-machine").startsWith("microvm,acpi=on,"));
+  assertEquals(value(microvm, "-global"), "virtio-pci.disable-legacy=on");
+  assert(value(microvm, "-append").split(" ").includes("pcie_ports=native"));
+  const virt = line({}, { machine: MACHINES.virt });
+  assert(value(virt, "-machine").startsWith("virt,gic-version=max,"));
+  assertEquals(value(virt, "-cpu"), "max");
+  const words = value(virt, "-append").split(" ");
+  assert(
+    words.includes("console=ttyAMA0") && !words.some((word) => /ttyS0|^tsc|no_timer/.test(word)),
+  );
+});
+
+Deno.test("commandLine parts memory and processors among NUMA nodes", () => {
+  const numa = [
+    { memoryMiB: 512, cpus: [0, 0], hostNodes: ["0-1", "3"] },
+    { memoryMiB: 256, cpus: [1, 1], hostNodes: ["2"] },
+  ] as const;
+  const command = line({ memoryMiB: 768, vcpus: 2, maxVcpus: 2 }, { numa });
+  assert(!value(command, "-machine").includes("memory-backend"));
+  assertEquals(values(command, "-object").slice(0, 2), [
+    "memory-backend-ram,id=ram-node0,size=512M,host-nodes=0-1,host-nodes=3,policy=interleave",
+    "memory-backend-ram,id=ram-node1,size=256M,host-nodes=2,policy=interleave",
+  ]);
+  assertEquals(values(command, "-numa"), [
+    "node,nodeid=0,cpus=0-0,memdev=ram-node0",
+    "node,nodeid=1,cpus=1-1,memdev=ram-node1",
+  ]);
+});
+
+Deno.test("commandLine starts another firmware, and makes as many slots as are asked for", () => {
+  const options = { ...DEFAULT_QEMU_OPTIONS, firmware: "/usr/share/fw.bin" };
+  const command = line({}, { options, machine: { ...MACHINES.microvm, rootPorts: 5 } });
+  assertEquals(value(command, "-bios"), "/usr/share/fw.bin");
+  const ports = values(command, "-device").filter((text) => text.startsWith("pcie-root-port,"));
+  assertEquals(ports.length, 5);
+  assertEquals(values(line(), "-bios"), []);
+});
+
+Deno.test("commandLine takes memory from the pool of huge pages where it is asked to", () => {
+  const command = line({}, { options: { ...DEFAULT_QEMU_OPTIONS, hugePages: true } });
+  assertEquals(values(command, "-object")[0], "memory-backend-memfd,id=ram,size=512M,hugetlb=on");
 });

@@ -6,6 +6,9 @@ import type { PlacedNet } from "./net_slots.ts";
 /** Id of the virtio-scsi controller that hot-plugged disks go to. */
 export const SCSI_BUS = "scsi0";
 
+/** Most PCIe slots: cards that are there from the start come behind them. */
+export const MAX_ROOT_PORTS = 8;
+
 /** Id of a PCIe slot that stands ready, and its device number on the root bus. */
 export function rootPort(index: number): { id: string; slot: number } {
   return { id: `rp${index}`, slot: 0x10 + index };

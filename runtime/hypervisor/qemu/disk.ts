@@ -13,7 +13,7 @@ export const MAX_LUNS = 255;
 const DISK_PORTS = 6;
 
 /** How many slots to make for disks, beside those for other devices. */
-export function diskPorts({ driver }: DiskOptions): number {
+export function diskPorts({ driver }: { readonly driver: string }): number {
   return driver === "virtio-blk" ? DISK_PORTS : 0;
 }
 

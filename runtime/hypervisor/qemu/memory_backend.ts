@@ -1,4 +1,5 @@
 import type { QmpClient } from "./qmp.ts";
+import { has } from "./release.ts";
 
 /** Where a piece of the guest's memory comes from. */
 export interface MemoryBackend {
@@ -10,22 +11,26 @@ export interface MemoryBackend {
   readonly prealloc?: boolean;
   /** False: the host need not have all of it; for memory that is given piece by piece. */
   readonly reserve?: boolean;
+  /** From the host's pool of huge pages. */
+  readonly hugePages?: boolean;
 }
 
-const MIB = 1024 * 1024;
-/** From here on the members of an object are not nested. Source: QEMU, docs/about/removed-features. */
-const FLAT_OBJECTS = 6;
+/** Memory of the VM of one kind, whatever its size. */
+export type MemoryKind = Pick<MemoryBackend, "shared" | "hugePages">;
 
-function options({ shared, prealloc, reserve }: MemoryBackend): Record<string, boolean> {
+const MIB = 1024 * 1024;
+
+function options({ shared, prealloc, reserve, hugePages }: MemoryBackend): Record<string, boolean> {
   return {
     ...(shared && { share: true }),
+    ...(hugePages && { hugetlb: true }),
     ...(prealloc && { prealloc: true }),
     ...(reserve === false && { reserve: false }),
   };
 }
 
-function typeOf({ shared }: MemoryBackend): string {
-  return shared ? "memory-backend-memfd" : "memory-backend-ram";
+function typeOf({ shared, hugePages }: MemoryBackend): string {
+  return shared || hugePages ? "memory-backend-memfd" : "memory-backend-ram";
 }
 
 /** As the value of `-object`. */
@@ -39,10 +44,10 @@ export function backendArgument(backend: MemoryBackend): string {
 /** Gives it to a running QEMU. */
 export async function addBackend(qmp: QmpClient, backend: MemoryBackend): Promise<void> {
   const members = { size: backend.sizeMiB * MIB, ...options(backend) };
-  const { major } = await qmp.version();
+  const flat = has(await qmp.version(), "flat objects");
   const object = { "qom-type": typeOf(backend), id: backend.id };
   await qmp.execute(
     "object-add",
-    major >= FLAT_OBJECTS ? { ...object, ...members } : { ...object, props: members },
+    flat ? { ...object, ...members } : { ...object, props: members },
   );
 }

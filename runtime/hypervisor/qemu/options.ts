@@ -1,5 +1,6 @@
 import type { Transport } from "../capabilities.ts";
 import type { MachineType } from "./machine.ts";
+import type { NumaOptions } from "./numa.ts";
 
 /** How guest instructions run: by the processor (kvm), translated (tcg), or what a short trial shows (auto). */
 export type Accelerator = "kvm" | "tcg";
@@ -51,6 +52,14 @@ export interface QemuOptions {
   readonly disk: DiskOptions;
   /** `enable_virtio_mem`: resize memory in small blocks, by a device of that name, instead of by modules. */
   readonly virtioMem: boolean;
+  /** `firmware`: a file; empty: QEMU's own for the machine. */
+  readonly firmware: string;
+  /** `pcie_root_port`: slots for cards that come later; fewer than the machine has by itself do not count. */
+  readonly rootPorts: number;
+  /** `enable_hugepages`: memory from the host's pool of huge pages. */
+  readonly hugePages: boolean;
+  /** `enable_numa` and `numa_mapping`; absent: the guest has one node. */
+  readonly numa?: NumaOptions;
   /** `rootless`: run as a user that has nothing, once all files are open. */
   readonly rootless: boolean;
   /** Where the result of the accelerator trial is kept; emptied by a reboot. */
@@ -76,6 +85,9 @@ export const DEFAULT_QEMU_OPTIONS: QemuOptions = {
     ...{ queues: 1, queueSize: 128, iothread: false },
   },
   virtioMem: false,
+  firmware: "",
+  rootPorts: 0,
+  hugePages: false,
   rootless: false,
   cacheDir: "/run/kata-containers",
 };

@@ -1,6 +1,6 @@
 import { Code, messageOf, RuntimeError } from "../../../common/base/errors.ts";
 import { log } from "../../../common/base/log.ts";
-import { addBackend } from "./memory_backend.ts";
+import { addBackend, type MemoryKind } from "./memory_backend.ts";
 import type { QmpClient } from "./qmp.ts";
 import { unplug } from "./unplug.ts";
 
@@ -19,8 +19,7 @@ export interface MemoryRoom {
   readonly bootMiB: number;
   readonly maxMiB: number;
   readonly slots: number;
-  /** See MemoryBackend. */
-  readonly shared: boolean;
+  readonly kind: MemoryKind;
 }
 
 /** The unit in which a guest of x86-64 below 64 GiB takes memory. Source: Linux, memory-hotplug.rst, "Memory Blocks". */
@@ -62,7 +61,7 @@ export class PluggedDimms implements PluggableMemory {
     if (sizeMiB <= 0) return;
     const id = this.#freeId();
     const backend = `${id}-ram`;
-    await addBackend(this.#qmp, { id: backend, sizeMiB, shared: this.#room.shared });
+    await addBackend(this.#qmp, { id: backend, sizeMiB, ...this.#room.kind });
     try {
       await this.#qmp.execute("device_add", { driver: "pc-dimm", id, memdev: backend });
     } catch (error) {

@@ -12,6 +12,8 @@ import {
 
 /** How long QEMU may take over an ordinary command. */
 const COMMAND_MS = 10_000;
+/** A connection that is lost more often is not worth having. */
+const MAX_RECONNECTS = 3;
 
 /** QEMU refused a command. */
 export class QmpError extends RuntimeError {
@@ -32,6 +34,8 @@ export interface QmpOpening {
   readonly commands?: readonly QmpCommand[];
   /** The event with which the beginning is over. */
   readonly until?: (event: QmpEvent) => boolean;
+  /** Connects anew when the connection was lost. @throws QEMU is no more. */
+  readonly reopen?: () => MonitorConnection;
 }
 
 export interface ExecuteOptions {
@@ -47,11 +51,13 @@ export type MonitorConnection = Connection & { readonly fd?: number };
 type Listener = (event: QmpEvent) => void;
 
 /**
- * A client of QEMU's monitor. What QEMU says is bounded and checked: garbage ends the session, never the process.
+ * A client of QEMU's monitor. What QEMU says is bounded and checked: garbage ends the session, never the process. With
+ * a way to connect anew, a session that was lost is followed by another; commands without an answer have failed then.
  * Source: QEMU, docs/interop/qmp-spec.rst.
  */
 export class QmpClient implements Disposable {
-  readonly #connection: MonitorConnection;
+  #connection: MonitorConnection;
+  readonly #reopen: (() => MonitorConnection) | undefined;
   readonly #pending = new Map<number, { command: string; answer: PromiseWithResolvers<unknown> }>();
   readonly #listeners = new Set<Listener>();
   readonly #greeting = Promise.withResolvers<QemuVersion>();
@@ -62,10 +68,11 @@ export class QmpClient implements Disposable {
   /** Resolves, never rejects, with the cause when the session is over. */
   readonly closed: Promise<RuntimeError>;
 
-  private constructor(connection: MonitorConnection) {
+  private constructor(connection: MonitorConnection, reopen: QmpOpening["reopen"]) {
     this.#connection = connection;
+    this.#reopen = reopen;
     this.#greeting.promise.catch(() => {}); // awaited by open(), which may have given up
-    this.closed = this.#receive().then((cause) => this.#fail(cause));
+    this.closed = this.#follow();
   }
 
   /**
@@ -76,9 +83,9 @@ export class QmpClient implements Disposable {
     connection: MonitorConnection,
     timeoutMs: number,
     signal?: AbortSignal,
-    { commands = [], until }: QmpOpening = {},
+    { commands = [], until, reopen }: QmpOpening = {},
   ): Promise<QmpClient> {
-    const client = new QmpClient(connection);
+    const client = new QmpClient(connection, reopen);
     try {
       const options = { timeoutMs, ...signal && { signal } };
       const all: QmpCommand[] = [{ execute: "qmp_capabilities" }, ...commands];
@@ -181,6 +188,31 @@ export class QmpClient implements Disposable {
     sendFd(socket, fd, bytes);
   }
 
+  async #follow(): Promise<RuntimeError> {
+    for (let left = MAX_RECONNECTS;; left--) {
+      const cause = await this.#receive();
+      const next = this.#failure || left === 0 ? undefined : this.#reopened();
+      if (next === undefined) return this.#fail(cause);
+      this.#rejoin(next, cause);
+    }
+  }
+
+  #reopened(): MonitorConnection | undefined {
+    try {
+      return this.#reopen?.();
+    } catch {
+      return undefined; // QEMU is gone: the lost connection says so
+    }
+  }
+
+  /** Negotiates before anybody else can say a word. */
+  #rejoin(next: MonitorConnection, cause: RuntimeError): void {
+    this.#connection.close();
+    this.#connection = next;
+    this.#rejectAll(cause);
+    this.execute("qmp_capabilities").catch((error) => this.#fail(asRuntimeError(error)));
+  }
+
   async #receive(): Promise<RuntimeError> {
     const lines = new LineDecoder();
     const buffer = new Uint8Array(16 * 1024);
@@ -219,7 +251,16 @@ export class QmpClient implements Disposable {
     this.#failure = cause;
     this.#connection.close();
     this.#greeting.reject(cause);
-    for (const { answer } of this.#pending.values()) answer.reject(cause);
+    this.#rejectAll(cause);
     return cause;
   }
+
+  #rejectAll(cause: RuntimeError): void {
+    for (const { answer } of this.#pending.values()) answer.reject(cause);
+  }
+}
+
+function asRuntimeError(error: unknown): RuntimeError {
+  if (error instanceof RuntimeError) return error;
+  return new RuntimeError(Code.Unavailable, `QEMU's monitor failed: ${messageOf(error)}`);
 }

@@ -73,3 +73,34 @@ Deno.test("QmpClient ends the session on garbage and says what it was", async ()
   await assertRejects(() => client.execute("stop"), RuntimeError, "no QMP message");
   await assertRejects(() => client.execute("cont"), RuntimeError, "no QMP message");
 });
+
+Deno.test("QmpClient goes on by another connection when one was lost", async () => {
+  const answer = (_: string, id: number) => `{"return":"answer","id":${id}}\n`;
+  const connections = Array.from({ length: 4 }, () => fakeQemu(GREETING, answer));
+  const first = fakeQemu(GREETING, () => ""); // never answers
+  let reopened = 0;
+  const reopen = () => {
+    const next = connections[reopened++];
+    if (next === undefined) throw new Error("QEMU is gone");
+    return next;
+  };
+  using client = await QmpClient.open(first, 1000, undefined, { reopen });
+  const unanswered = client.execute("stop");
+  first.close();
+  await assertRejects(() => unanswered, RuntimeError, "closed its monitor");
+  assertEquals(await client.execute("query-status"), "answer");
+  for (const connection of connections) connection.close();
+  assertEquals((await client.closed).message, "QEMU closed its monitor");
+  assertEquals(reopened, 3); // then it has had enough
+  await assertRejects(() => client.execute("cont"), RuntimeError, "closed its monitor");
+});
+
+Deno.test("QmpClient ends with QEMU when there is nobody to connect to", async () => {
+  const connection = fakeQemu(GREETING, () => "");
+  const reopen = () => {
+    throw new Error("connection refused");
+  };
+  using client = await QmpClient.open(connection, 1000, undefined, { reopen });
+  connection.close();
+  assertEquals((await client.closed).message, "QEMU closed its monitor");
+});

@@ -27,7 +27,8 @@ export interface QemuParts {
   readonly rootPorts: number;
   readonly disk: DiskOptions;
   readonly opensDisks: boolean;
-  readonly room: ResizeRoom;
+  /** Absent: the machine stays as it is. */
+  readonly room: ResizeRoom | undefined;
   readonly template: VmTemplate | undefined;
   readonly netLocations: ReadonlyMap<string, GuestLocation>;
   /** Frees the rest: connections and sockets. Called once, when QEMU has ended. */
@@ -41,7 +42,7 @@ const CONSOLE_LINES = 8;
 export class QemuVm implements Vm {
   readonly #parts: QemuParts;
   readonly #hotPlug: HotPlug;
-  readonly #resizer: Resizer;
+  readonly resize?: (wanted: VmResources) => Promise<VmResources>;
   readonly exited: Promise<VmExit>;
   #causes: string[] = [];
   #over = false;
@@ -50,7 +51,10 @@ export class QemuVm implements Vm {
   constructor(parts: QemuParts) {
     this.#parts = parts;
     this.#hotPlug = new HotPlug(parts.qmp, parts);
-    this.#resizer = new Resizer(parts.qmp, parts.room);
+    if (parts.room) {
+      const resizer = new Resizer(parts.qmp, parts.room);
+      this.resize = (wanted) => resizer.resize(wanted);
+    }
     parts.qmp.onEvent((event) => this.#note(event));
     const disks = new DiskErrors(parts.saved.id);
     parts.qmp.onEvent((event) => disks.note(event));
@@ -85,10 +89,6 @@ export class QemuVm implements Vm {
 
   locationOf(id: string): GuestLocation | undefined {
     return this.#parts.netLocations.get(id) ?? this.#hotPlug.locationOf(id);
-  }
-
-  resize(wanted: VmResources): Promise<VmResources> {
-    return this.#resizer.resize(wanted);
   }
 
   async pause(): Promise<void> {

@@ -1,10 +1,10 @@
 import { CloudHypervisorDriver } from "../../../runtime/hypervisor/cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "../../../runtime/hypervisor/firecracker/driver.ts";
 import type { Hypervisor } from "../../../runtime/hypervisor/hypervisor.ts";
-import { QemuDriver } from "../../../runtime/hypervisor/qemu/driver.ts";
-import { compileC } from "../../../tools/lib/c_program.ts";
 import { jailerProgram, type ServedVmm, type VmmFault, vmmProgram } from "../../vmm/program.ts";
 import { vmmUnderTest } from "../../vmm/served_vmm.ts";
+import { createQemu, endingScript, isFile, qemuDrivers } from "./qemu_drivers.ts";
+import { createRemote, REMOTE, remoteDrivers } from "./remote_drivers.ts";
 
 /** A driver under test; `create` may be given another program to run as the VMM. */
 export interface Driver {
@@ -27,30 +27,10 @@ export interface Driver {
   changedProgram(folder: string, fault: VmmFault): Promise<string>;
   /** Makes a program, in a folder, that says it is an older release than the driver speaks to. */
   oldProgram(folder: string): Promise<string>;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-const QEMU = "/usr/bin/qemu-system-x86_64";
-
-async function oldQemu(folder: string): Promise<string> {
-  const path = `${folder}/qemu`;
-  const says = '[ "$1" = --version ] && echo "QEMU emulator version 4.2.1" && exit';
-  await Deno.writeTextFile(path, `#!/bin/sh\n${says}\nexit 1\n`, { mode: 0o755 });
-  return path;
-}
-
-/** Driver and library as a host has them; without it no VM that reports free pages can be cloned. */
-async function cloningQemu(folder: string): Promise<Hypervisor> {
-  const privateRam = `${folder}/kata-private-ram.so`;
-  await compileC("runtime/hypervisor/qemu/private_ram.c", privateRam);
-  return new QemuDriver({ accelerator: "tcg", transport: "serial", privateRam });
+  /** Makes one that ends at once with status 3, having said `cannot do that today`. */
+  endingProgram(folder: string): Promise<string>;
+  /** The key that names the program. */
+  readonly programKey: string;
 }
 
 /** The driver of that name, as {@linkcode driversUnderTest} has it. */
@@ -62,8 +42,10 @@ export function createDriver(name: string, path: string): Hypervisor {
       return new FirecrackerDriver({ path });
     case "firecracker in its jailer":
       return new FirecrackerDriver({ path, jailer: jailerFor(path) });
+    case REMOTE:
+      return createRemote(path);
     default:
-      return new QemuDriver({ path, accelerator: "tcg", transport: "serial" });
+      return createQemu(name, path);
   }
 }
 
@@ -100,6 +82,8 @@ async function served(
     calls: under.real ? [] : CALLS[vmm],
     changedProgram: (place, fault) => vmmProgram(vmm, place, fault),
     oldProgram: (place) => vmmProgram(vmm, place, { version: "0.1.0" }),
+    endingProgram: (place) => endingScript(place, vmm), // a jailer runs nothing of another name
+    programKey: "path",
   };
 }
 
@@ -115,18 +99,8 @@ async function jailed(folder: string): Promise<Driver> {
 /** Every driver; programs that are made for it are in `folder`. */
 export async function driversUnderTest(folder: string): Promise<Driver[]> {
   return [
-    {
-      name: "qemu q35",
-      program: QEMU,
-      absent: isFile(QEMU) ? "" : `no ${QEMU}`,
-      create: (path) => createDriver("qemu q35", path),
-      createCloning: cloningQemu,
-      freesPlaces: true,
-      real: true,
-      oldProgram: oldQemu,
-      calls: [],
-      changedProgram: () => Promise.reject(new TypeError("QEMU has no such faults")),
-    },
+    ...qemuDrivers(),
+    ...await remoteDrivers(folder),
     await served("cloud hypervisor", "cloud_hypervisor", folder, {
       freesPlaces: false,
       place: "api.sock",

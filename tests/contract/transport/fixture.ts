@@ -10,6 +10,11 @@ export interface Fixture extends AsyncDisposable {
   listen(port: number): AsyncIterable<Connection>;
   /** The guest, or its VMM, vanishes; afterwards a new one is in its place, and listens nowhere. */
   restartGuest(): Promise<void>;
+  /**
+   * The guest vanishes, and in its place is one that answers whatever it hears with these bytes, below the handshake;
+   * none for kernel vsock.
+   */
+  readonly hostileGuest: ((bytes: Uint8Array) => Promise<void>) | undefined;
   /** A host-side connection below the handshake, to send bytes that no honest host sends; none for kernel vsock. */
   readonly rawHost: (() => Promise<Connection>) | undefined;
 }

@@ -1,5 +1,9 @@
 import { AcceptQueue } from "../../../common/protocol/transport/accept_queue.ts";
-import { closeQuietly, type Connection } from "../../../common/protocol/transport/connection.ts";
+import {
+  closeQuietly,
+  type Connection,
+  writeAll,
+} from "../../../common/protocol/transport/connection.ts";
 import { confirmPort, readPort } from "../../../common/protocol/transport/handshake.ts";
 import { HybridVsockDialer } from "../../../common/protocol/transport/hybrid_vsock_dialer.ts";
 import { type Fixture, type Transport } from "./fixture.ts";
@@ -20,6 +24,10 @@ async function start(): Promise<Fixture> {
       await bridge.close();
       bridge = new Bridge(path);
     },
+    hostileGuest: async (bytes) => {
+      await bridge.close();
+      bridge = new Bridge(path, bytes);
+    },
     rawHost: () => Deno.connect({ transport: "unix", path }),
     async [Symbol.asyncDispose]() {
       dialer.close();
@@ -35,7 +43,11 @@ class Bridge {
   readonly #connections = new Set<Deno.Conn>();
   readonly #loop: Promise<void>;
 
-  constructor(path: string) {
+  readonly #noise: Uint8Array | undefined;
+
+  /** @param noise Sent to whoever connects, in place of what is right. */
+  constructor(path: string, noise?: Uint8Array) {
+    this.#noise = noise;
     this.#listener = Deno.listen({ transport: "unix", path });
     this.#loop = this.#accept();
   }
@@ -56,7 +68,8 @@ class Bridge {
   async #accept(): Promise<void> {
     for await (const connection of this.#listener) {
       this.#connections.add(connection);
-      this.#route(connection).catch(() => closeQuietly(connection));
+      const served = this.#noise ? writeAll(connection, this.#noise) : this.#route(connection);
+      served.catch(() => closeQuietly(connection));
     }
   }
 

@@ -15,15 +15,27 @@ async function start(): Promise<Fixture> {
   const path = `${folder}/chardev`;
   const chardev = new Chardev(path);
   const dialer = new SerialDialer(path);
-  let guest = new SerialListener(chardev.openPort());
+  let guest: { close(): void } = new SerialListener(chardev.openPort());
+  const listener = (): SerialListener => {
+    if (guest instanceof SerialListener) return guest;
+    throw new Error("A hostile guest listens to nobody");
+  };
   return {
     dialer,
     openDialer: () => new SerialDialer(path),
-    listen: (port) => guest.listen(port),
+    listen: (port) => listener().listen(port),
     restartGuest: () => {
       guest.close();
       chardev.hangUp();
       guest = new SerialListener(chardev.openPort());
+      return Promise.resolve();
+    },
+    hostileGuest: (bytes) => {
+      guest.close();
+      chardev.hangUp();
+      const port = chardev.openPort();
+      guest = port;
+      void writeAll(port, bytes).catch(() => {}); // nobody reads any more
       return Promise.resolve();
     },
     rawHost: () => Deno.connect({ transport: "unix", path }),

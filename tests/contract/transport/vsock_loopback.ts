@@ -31,6 +31,7 @@ function start(): Promise<Fixture> {
       listener = new VsockListener();
       return Promise.resolve();
     },
+    hostileGuest: undefined,
     rawHost: undefined,
     [Symbol.asyncDispose]: () => Promise.resolve(stop()),
   });
