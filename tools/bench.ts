@@ -10,6 +10,7 @@ import { storage } from "../tests/bench/storage.ts";
 import { steps } from "../tests/bench/steps.ts";
 import { stdio } from "../tests/bench/stdio.ts";
 import { task } from "../tests/bench/task.ts";
+import { vmm } from "../tests/bench/vmm.ts";
 import { type Bench, configured, type Contender } from "../tests/support/bench.ts";
 import { Containerd, RUNC } from "../tests/support/containerd.ts";
 import { Figures, jsonLines, table } from "../tests/support/figures.ts";
@@ -27,6 +28,7 @@ const BENCHES: readonly Bench[] = [
   pods,
   storage,
   engines,
+  vmm,
 ];
 
 /** runc, and our runtime with VMs that are cloned. */
@@ -88,8 +90,9 @@ async function show(
   contenders: readonly Contender[],
   { json }: Options,
 ): Promise<void> {
-  const labels = new Set(contenders.map(({ label }) => label));
-  for (const { runtime } of figures.all()) labels.add(runtime); // a bench may have more of its own
+  const measured = new Set(figures.all().map(({ runtime }) => runtime));
+  const known = contenders.map(({ label }) => label).filter((label) => measured.has(label));
+  const labels = new Set([...known, ...measured]); // a bench may have more of its own, or none of these
   print(table(figures.all(), [...labels]));
   const lines = jsonLines(figures.all());
   if (json === undefined) print(`\n${lines}`);

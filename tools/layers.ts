@@ -51,6 +51,7 @@ export const STACKS: readonly Stack[] = [
       ["tests/"],
       ["tools/"],
       ["tests/bench/", "tests/conformance/"],
+      ["tests/vmm/"],
       ["tests/support/"],
       ["guest/"],
       ["tools/lib/"],

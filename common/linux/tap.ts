@@ -10,7 +10,7 @@ const sys = {
 
 /** Source: linux/if_tun.h; struct ifreq of 40 bytes, name first, flags behind it. */
 const TUNSETIFF = 0x400454ca, TUNSETIFF_BYTES = 40, NAME_BYTES = 16;
-const TUNSETPERSIST = 0x400454cb;
+const TUNSETPERSIST = 0x400454cb, TUNSETOWNER = 0x400454cc;
 const IFF_TAP = 0x0002, IFF_MULTI_QUEUE = 0x0100, IFF_NO_PI = 0x1000, IFF_VNET_HDR = 0x4000;
 
 /**
@@ -35,6 +35,18 @@ export function createTap(name: string, queues: number): OwnedFd[] {
 export function keepTap(fd: number): void {
   // SAFETY: the argument of this request is the number itself.
   check(sys.ioctlValue(fd, TUNSETPERSIST, 1), "ioctl TUNSETPERSIST", `fd ${fd}`);
+}
+
+/**
+ * Lets a user open a tap device that was kept, in the calling thread's network namespace.
+ * @throws {SyscallError} EBUSY: it is open.
+ */
+export function giveTap(name: string, uid: number): void {
+  const [fd] = createTap(name, 1); // one that is there is opened
+  using tap = fd;
+  if (tap === undefined) return;
+  // SAFETY: the argument of this request is the number itself.
+  check(sys.ioctlValue(tap.fd, TUNSETOWNER, uid), "ioctl TUNSETOWNER", name);
 }
 
 function tapRequest(name: string, flags: number): Uint8Array {

@@ -4,7 +4,7 @@ import { setPriority } from "../../common/linux/process.ts";
 import { VERSION } from "../../common/base/version.ts";
 import { loadConfig, type RuntimeConfig } from "../config/load.ts";
 import { buildTemplate } from "../factory/build.ts";
-import { whyNotCloned } from "../factory/start_vm.ts";
+import { templateOf, whyNotCloned } from "../factory/start_vm.ts";
 import { templateKey } from "../factory/template_key.ts";
 import type { TemplateManifest } from "../factory/template_manifest.ts";
 import { TemplateStore } from "../factory/template_store.ts";
@@ -68,7 +68,7 @@ function jsonText(value: unknown): string {
 /** @returns The template, old or new; `undefined` where another process is at it. */
 async function build(config: RuntimeConfig): Promise<TemplateManifest | undefined> {
   const hypervisor = createHypervisor(config.hypervisor);
-  const spec = templateSpec(config);
+  const spec = templateOf(templateSpec(config), hypervisor.capabilities);
   const why = whyNotCloned(config, hypervisor, { spec, base: spec });
   if (why) throw new RuntimeError(Code.FailedPrecondition, `Cannot build a template: ${why}`);
   const store = new TemplateStore(config.factory.templatePath);
@@ -95,7 +95,8 @@ async function destroy(config: RuntimeConfig, asJson: boolean): Promise<string> 
 async function status(config: RuntimeConfig, asJson: boolean): Promise<string> {
   const { hypervisor: settings, factory } = config;
   const store = new TemplateStore(factory.templatePath);
-  const hypervisor = createHypervisor(settings), spec = templateSpec(config);
+  const hypervisor = createHypervisor(settings);
+  const spec = templateOf(templateSpec(config), hypervisor.capabilities);
   const why = whyNotCloned(config, hypervisor, { spec, base: spec });
   const { key, about } = await templateKey(settings, spec, VERSION);
   const all = await store.list(), failure = await store.recentFailure(key);
@@ -134,7 +135,9 @@ async function buildInBackground(): Promise<string> {
   stepBack();
   const config = await readConfig();
   const store = new TemplateStore(config.factory.templatePath);
-  const { key } = await templateKey(config.hypervisor, templateSpec(config), VERSION);
+  const { capabilities } = createHypervisor(config.hypervisor);
+  const spec = templateOf(templateSpec(config), capabilities);
+  const { key } = await templateKey(config.hypervisor, spec, VERSION);
   if (await store.recentFailure(key) === undefined) await build(config);
   await wantSpares(config);
   return "";

@@ -11,7 +11,6 @@ export const PENDING: ReadonlySet<string> = new Set([
       "vm_rootfs_driver",
       "disable_image_nvdimm",
     ],
-    ...["jailer_path"],
   ]),
   ...within("agent", [
     "enable_tracing",

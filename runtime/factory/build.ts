@@ -1,3 +1,4 @@
+import { exists } from "../../common/base/exists.ts";
 import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
 import { log } from "../../common/base/log.ts";
 import { connectAgent } from "../agent_client/agent_link.ts";
@@ -72,8 +73,12 @@ async function makeReady(vm: Vm, signal: AbortSignal): Promise<void> {
   log.debug("A template's guest is ready", { pid: vm.pid });
 }
 
-/** Waits until the guest has given back the memory that its boot took: every clone would map it. */
+/**
+ * Waits until the guest has given back the memory that its boot took: every clone would map it. Where the VMM writes
+ * memory only when it saves, nobody can tell.
+ */
 async function settle(memory: string, signal: AbortSignal): Promise<void> {
+  if (!exists(memory)) return;
   let before = Infinity;
   for (let round = 0; round < MAX_SETTLE_ROUNDS; round++) {
     const { blocks } = await Deno.stat(memory);

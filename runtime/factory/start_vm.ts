@@ -3,6 +3,7 @@ import { log } from "../../common/base/log.ts";
 import { VERSION } from "../../common/base/version.ts";
 import type { AgentLink } from "../agent_client/agent_link.ts";
 import type { RuntimeConfig } from "../config/config.ts";
+import type { Capabilities } from "../hypervisor/capabilities.ts";
 import type { Device } from "../hypervisor/device.ts";
 import type { Hypervisor, Vm, VmResources, VmSpec } from "../hypervisor/hypervisor.ts";
 import { templateKey } from "./template_key.ts";
@@ -40,14 +41,18 @@ export function whyNotCloned(
   { spec, base }: WantedVm,
 ): string | undefined {
   if (!factory.enableTemplate) return "enable_template is off";
-  if (settings.transport === "hybrid-vsock") return NEEDS_SHARED_MEMORY;
+  const byHelper = capabilities.transports.length > 1;
+  if (byHelper && settings.transport === "hybrid-vsock") return NEEDS_SHARED_MEMORY;
   if (settings.enableMemPrealloc) return "enable_mem_prealloc wants all memory at once";
   if (settings.enableHugepages) return "enable_hugepages wants memory of another kind";
   if (!capabilities.template) return `${name} as it is set up here cannot clone VMs`;
-  const { born, plugged } = parted(spec);
+  const { born, cards } = parted(spec, capabilities);
   const resizable = !runtime.staticSandboxResourceMgmt && capabilities.resize && spec.memorySlots;
   if (!resizable && !sameSize(spec, base)) return "it is larger than the template, and cannot grow";
-  if (plugged.length > MAX_PLUGGED) return `it has ${plugged.length} network cards`;
+  if (cards.length > MAX_CARDS) return `it has ${cards.length} network cards`;
+  if (cards.length > 0 && !capabilities.hotPlug.includes("net")) {
+    return `${name} cannot plug a network card into a clone`;
+  }
   const other = born.find(({ kind }) => kind !== "share-9p");
   return other && `a clone cannot have a ${other.kind} device from the start`;
 }
@@ -57,14 +62,22 @@ function sameSize(a: VmResources, b: VmResources): boolean {
 }
 
 /** Slots of a template for cards that its clones get once they run. */
-const MAX_PLUGGED = 1;
+const MAX_CARDS = 1;
 
-/** A clone is born with what its template has; a card of the pod's is plugged in. */
-function parted(spec: VmSpec): { born: readonly Device[]; plugged: readonly Device[] } {
-  return {
-    born: spec.devices.filter(({ kind }) => kind !== "net"),
-    plugged: spec.devices.filter(({ kind }) => kind === "net"),
-  };
+/** A clone is born with what its template has; a card of the pod's, and a share where the VMM can, are plugged in. */
+function parted(
+  spec: VmSpec,
+  { hotPlug }: Pick<Capabilities, "hotPlug">,
+): Record<"born" | "cards" | "shares", readonly Device[]> {
+  const of = (kind: Device["kind"]): Device[] => spec.devices.filter((each) => each.kind === kind);
+  const shares = hotPlug.includes("share-virtio-fs") ? of("share-virtio-fs") : [];
+  const cards = of("net"), later = [...cards, ...shares];
+  return { born: spec.devices.filter((each) => !later.includes(each)), cards, shares };
+}
+
+/** The VM that a template is made of: without what its clones get once they run. */
+export function templateOf(spec: VmSpec, capabilities: Pick<Capabilities, "hotPlug">): VmSpec {
+  return { ...spec, devices: parted(spec, capabilities).born };
 }
 
 const NEEDS_SHARED_MEMORY =
@@ -106,8 +119,8 @@ async function clone(
 ): Promise<Pick<StartedVm, "vm" | "blameTemplate"> | string> {
   const store = new TemplateStore(factory.templatePath);
   try {
-    const { born, plugged } = parted(spec);
-    const clone = { ...spec, devices: born };
+    const { cards, shares } = parted(spec, hypervisor.capabilities);
+    const clone = templateOf(spec, hypervisor.capabilities);
     const { key, about } = await templateKey(settings, clone, VERSION);
     const template = await store.open(key);
     if (typeof template === "string") return `${template} (${about})`;
@@ -115,7 +128,7 @@ async function clone(
     const files = { role: "clone", memory, state } as const;
     await using undo = new AsyncDisposableStack();
     const vm = undo.use(await hypervisor.start({ ...clone, template: files }, signal));
-    for (const device of plugged) await vm.attach(device);
+    for (const device of [...shares, ...cards]) await vm.attach(device);
     undo.move();
     return { vm, blameTemplate: () => store.remove(key) };
   } catch (error) {

@@ -19,6 +19,8 @@ export interface Capabilities {
   readonly maxVcpus: number;
   readonly maxDisks: number;
   readonly maxNets: number;
+  /** It keeps to limits of what network cards transfer itself; otherwise the host's kernel does. */
+  readonly limitsNets?: boolean;
   /** How it takes a tap device: as open descriptors, or by its name in its own network namespace. */
   readonly tapBy: "descriptor" | "name";
 }

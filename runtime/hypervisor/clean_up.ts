@@ -1,6 +1,7 @@
 import { isAlive, processStartTime } from "../../common/linux/process.ts";
 import { isErrno } from "../../common/linux/syscall_error.ts";
 import { Code, RuntimeError } from "../../common/base/errors.ts";
+import { isJailed, jailDevice, unmountJail } from "./jail_folder.ts";
 import { killQuietly } from "./vm_process.ts";
 import { VM_MARKER, type VmProcess, type VmState } from "./vm_state.ts";
 
@@ -20,14 +21,16 @@ export async function cleanUp(saved: VmState): Promise<void> {
   const all = [...left, ...markedProcesses(saved.stateDir).filter(({ pid }) => !known.has(pid))];
   for (const { pid } of all) killQuietly(pid);
   await Promise.all(all.map(gone));
+  unmountJail(saved.stateDir);
 }
 
-/** Living processes that were spawned for the VM of this state folder. */
+/** Living processes that were spawned for the VM of this state folder; one in a jail has no environment. */
 export function markedProcesses(stateDir: string): VmProcess[] {
-  const found: VmProcess[] = [];
+  const found: VmProcess[] = [], jail = jailDevice(stateDir);
   for (const { name } of Deno.readDirSync("/proc")) {
     const pid = Number(name);
-    if (Number.isInteger(pid) && pid !== Deno.pid && hasMark(pid, stateDir)) {
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
+    if (hasMark(pid, stateDir) || isJailed(pid, jail)) {
       const startTime = startTimeOf(pid);
       if (startTime !== undefined) found.push({ role: "marked", pid, startTime });
     }

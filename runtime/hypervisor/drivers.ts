@@ -1,11 +1,12 @@
 import { ioUringAvailable } from "../../common/linux/io_uring.ts";
 import { Code, RuntimeError, unreachable } from "../../common/base/errors.ts";
 import type { HypervisorConfig } from "../config/config.ts";
+import { sharedFsOf } from "../config/shared_fs.ts";
 import { CloudHypervisorDriver } from "./cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "./firecracker/driver.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import type { RateLimits } from "./rate_limiter.ts";
 import { QemuDriver } from "./qemu/driver.ts";
-import type { RateLimit } from "./rate_limiter.ts";
 import type { DiskOptions } from "./qemu/options.ts";
 import { MAX_ROOT_PORTS } from "./qemu/device_arguments.ts";
 import { diskPorts } from "./qemu/disk.ts";
@@ -14,18 +15,19 @@ import { RemoteDriver } from "./remote/driver.ts";
 
 /**
  * The driver of the configured VMM: the one place that names drivers.
- * @throws {RuntimeError} Unimplemented: not on this host, or a setting that the driver does not have; names the key.
+ * @throws {RuntimeError} Unimplemented: not on this host, or a setting that the driver does not have. InvalidArgument: the
+ * VMM cannot do what is asked for. Both name the key.
  */
 export function createHypervisor(config: HypervisorConfig): Hypervisor {
   switch (config.name) {
     case "qemu":
       return qemu(config);
     case "clh":
-      return cloudHypervisor(config);
+      return possible(config, cloudHypervisor(config));
     case "firecracker":
-      return firecracker(config);
+      return possible(config, firecracker(config));
     case "remote":
-      return remote(config);
+      return possible(config, remote(config));
     default:
       return unreachable(config.name);
   }
@@ -126,6 +128,26 @@ function independentThreads({ indepIothreads, blockDeviceDriver }: HypervisorCon
   );
 }
 
+/** @throws {RuntimeError} InvalidArgument: the configuration asks for what this VMM cannot do; names VMM and key. */
+function possible(config: HypervisorConfig, hypervisor: Hypervisor): Hypervisor {
+  const { shareFs, transports } = hypervisor.capabilities;
+  const share = sharedFsOf(config), { transport } = config;
+  const refuse = (key: string, value: string, offers: readonly string[]): never => {
+    const can = offers.map((each) => `"${each}"`).join(", ");
+    throw new RuntimeError(
+      Code.InvalidArgument,
+      `[hypervisor.${config.name}]: ${key} = "${value}": this VMM has ${can} only`,
+    );
+  };
+  if (share !== "none" && !shareFs.includes(share)) {
+    refuse("shared_fs", share, [...shareFs, "none"]);
+  }
+  if (transport !== "auto" && !transports.includes(transport)) {
+    refuse("transport", transport, transports);
+  }
+  return hypervisor;
+}
+
 function cloudHypervisor(config: HypervisorConfig): Hypervisor {
   return new CloudHypervisorDriver({
     path: config.path,
@@ -136,14 +158,23 @@ function cloudHypervisor(config: HypervisorConfig): Hypervisor {
     memPrealloc: config.enableMemPrealloc,
     hugepages: config.enableHugepages,
     logLevel: config.hypervisorLoglevel,
-    diskLimit: diskLimit(config),
-    netLimit: {
-      bandwidth: config.netRateLimiterBwMaxRate,
-      bandwidthBurst: config.netRateLimiterBwOneTimeBurst,
-      operations: config.netRateLimiterOpsMaxRate,
-      operationsBurst: config.netRateLimiterOpsOneTimeBurst,
+    diskLimits: diskLimits(config),
+    netLimits: {
+      bitsPerSecond: config.netRateLimiterBwMaxRate,
+      burstBits: config.netRateLimiterBwOneTimeBurst,
+      operationsPerSecond: config.netRateLimiterOpsMaxRate,
+      burstOperations: config.netRateLimiterOpsOneTimeBurst,
     },
   });
+}
+
+function diskLimits(config: HypervisorConfig): RateLimits {
+  return {
+    bitsPerSecond: config.diskRateLimiterBwMaxRate,
+    burstBits: config.diskRateLimiterBwOneTimeBurst,
+    operationsPerSecond: config.diskRateLimiterOpsMaxRate,
+    burstOperations: config.diskRateLimiterOpsOneTimeBurst,
+  };
 }
 
 function remote(config: HypervisorConfig): Hypervisor {
@@ -157,21 +188,13 @@ function remote(config: HypervisorConfig): Hypervisor {
 function firecracker(config: HypervisorConfig): Hypervisor {
   return new FirecrackerDriver({
     path: config.path,
+    jailer: config.jailerPath,
     seccomp: !config.disableSeccomp,
     debug: config.enableDebug,
     freePageReporting: config.reclaimGuestFreedMemory,
     hugepages: config.enableHugepages,
     rxMaxRate: config.rxRateLimiterMaxRate,
     txMaxRate: config.txRateLimiterMaxRate,
-    diskLimit: diskLimit(config),
+    diskLimits: diskLimits(config),
   });
-}
-
-function diskLimit(config: HypervisorConfig): RateLimit {
-  return {
-    bandwidth: config.diskRateLimiterBwMaxRate,
-    bandwidthBurst: config.diskRateLimiterBwOneTimeBurst,
-    operations: config.diskRateLimiterOpsMaxRate,
-    operationsBurst: config.diskRateLimiterOpsOneTimeBurst,
-  };
 }

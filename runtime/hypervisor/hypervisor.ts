@@ -91,6 +91,8 @@ export interface Vm extends AsyncDisposable {
   resize?(wanted: VmResources): Promise<VmResources>;
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** What the VMM has counted since the start, such as bytes read, by device and figure; where the VMM counts. */
+  counters?(signal: AbortSignal): Promise<VmCounters>;
   /**
    * Writes a template's state file; its guest is paused for good then. Only with the capability `template`.
    * @throws {RuntimeError} FailedPrecondition: the VM was not started as an origin, or the VMM could not.
@@ -99,6 +101,9 @@ export interface Vm extends AsyncDisposable {
   /** Ends the VM: politely within a bound, then by SIGKILL. Resolves when nothing of it runs. Idempotent. */
   stop(): Promise<void>;
 }
+
+/** Figures of devices: `{"block": {"read_bytes": 4096}}`. */
+export type VmCounters = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** How a VM ended. */
 export interface VmExit {

@@ -1,44 +1,43 @@
-/** What a device may do at most; 0: no limit. A burst is allowed once, on top. */
-export interface RateLimit {
-  /** Bits a second. */
-  readonly bandwidth: number;
-  /** Bits. */
-  readonly bandwidthBurst: number;
-  /** Requests or packets a second. */
-  readonly operations: number;
-  readonly operationsBurst: number;
+/** Limits on what goes through a device; 0 means none. */
+export interface RateLimits {
+  readonly bitsPerSecond: number;
+  /** Bits that may go at once beyond that, once. */
+  readonly burstBits: number;
+  readonly operationsPerSecond: number;
+  readonly burstOperations: number;
 }
 
-export const NO_LIMIT: RateLimit = {
-  bandwidth: 0,
-  bandwidthBurst: 0,
-  operations: 0,
-  operationsBurst: 0,
+export const NO_LIMITS: RateLimits = {
+  bitsPerSecond: 0,
+  burstBits: 0,
+  operationsPerSecond: 0,
+  burstOperations: 0,
 };
 
-/** Buckets are filled within this long, in milliseconds. */
-const REFILL_MS = 1000;
-
-const BITS = 8;
-
-/**
- * The object that both Firecracker and Cloud Hypervisor take: token buckets of bytes and of operations.
- * Source: their OpenAPI descriptions, RateLimiter and RateLimiterConfig.
- * @returns `undefined` where nothing is limited.
- */
-export function rateLimiter(limit: RateLimit): Record<string, unknown> | undefined {
-  const { bandwidth, bandwidthBurst, operations, operationsBurst } = limit;
-  if (bandwidth === 0 && operations === 0) return undefined;
-  return {
-    ...(bandwidth > 0 && { bandwidth: bucket(bandwidth / BITS, bandwidthBurst / BITS) }),
-    ...(operations > 0 && { ops: bucket(operations, operationsBurst) }),
-  };
+/** As the interfaces of Cloud Hypervisor and Firecracker have it, alike. Source: their descriptions, TokenBucket. */
+export interface TokenBucket {
+  readonly size: number;
+  /** Milliseconds in which it is filled. */
+  readonly refill_time: number;
+  readonly one_time_burst?: number;
 }
 
-function bucket(rate: number, burst: number): Record<string, number> {
-  return {
-    size: Math.max(1, Math.floor(rate)),
-    ...(burst > 0 && { one_time_burst: Math.floor(burst) }),
-    refill_time: REFILL_MS,
-  };
+export interface RateLimiter {
+  /** In bytes. */
+  readonly bandwidth?: TokenBucket;
+  readonly ops?: TokenBucket;
+}
+
+/** A bucket of a second's worth, filled within a second. @returns `undefined`: nothing is limited. */
+export function rateLimiter(limits: RateLimits): RateLimiter | undefined {
+  const bandwidth = bucket(limits.bitsPerSecond / 8, limits.burstBits / 8);
+  const ops = bucket(limits.operationsPerSecond, limits.burstOperations);
+  if (bandwidth === undefined && ops === undefined) return undefined;
+  return { ...(bandwidth && { bandwidth }), ...(ops && { ops }) };
+}
+
+function bucket(perSecond: number, burst: number): TokenBucket | undefined {
+  if (perSecond <= 0) return undefined;
+  const size = Math.max(1, Math.floor(perSecond)), once = Math.floor(burst);
+  return { size, refill_time: 1000, ...(once > 0 && { one_time_burst: once }) };
 }

@@ -5,8 +5,10 @@ import { exitText } from "./exit_text.ts";
 import { RunningVmProcess, type VmProcessOptions } from "./vm_process.ts";
 
 export interface ServingProcessOptions extends VmProcessOptions {
-  /** The Unix socket that it is to make, in {@linkcode VmProcessOptions.stateDir}. */
+  /** The Unix socket that it is to make, in an existing folder. */
   readonly socket: string;
+  /** The socket's name as the process binds it, where that is another one. */
+  readonly socketName?: string;
   /** How long it may take for that, in milliseconds. */
   readonly readyMs: number;
 }
@@ -20,14 +22,14 @@ export async function startServing(
   options: ServingProcessOptions,
   signal: AbortSignal,
 ): Promise<RunningVmProcess> {
-  const { role, argv, stateDir, socket, readyMs } = options;
+  const { role, argv, socket, socketName = socket, readyMs } = options;
   if (exists(socket)) {
     throw new RuntimeError(
       Code.AlreadyExists,
       `Cannot start ${role}: "${socket}" is there already`,
     );
   }
-  using watcher = Deno.watchFs(stateDir, { recursive: false });
+  using watcher = Deno.watchFs(socket.replace(/\/[^/]*$/, ""), { recursive: false });
   const process = RunningVmProcess.spawn(options);
   try {
     const ended = process.exited.then((status) => {
@@ -36,7 +38,7 @@ export async function startServing(
     });
     ended.catch(() => {}); // lost the race below
     const over = new AbortController();
-    const ready = listens(process.pid, watcher, socket, over.signal);
+    const ready = listens(process.pid, watcher, { socket, socketName }, over.signal);
     try {
       await withDeadline(Promise.race([ready, ended]), readyMs, `Start of ${argv[0]}`, signal);
     } finally {
@@ -57,11 +59,11 @@ const ACCEPTS = 0x10000;
 async function listens(
   pid: number,
   watcher: Deno.FsWatcher,
-  path: string,
+  { socket, socketName }: { readonly socket: string; readonly socketName: string },
   over: AbortSignal,
 ): Promise<void> {
-  await appeared(watcher, path);
-  while (!over.aborted && !isListening(await unixSockets(pid), path)) {
+  await appeared(watcher, socket);
+  while (!over.aborted && !isListening(await unixSockets(pid), socketName)) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 }

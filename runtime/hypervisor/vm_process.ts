@@ -22,6 +22,8 @@ export interface VmProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Network namespace to start in. */
   readonly netnsPath?: string;
+  /** Folder to start in; `/` when absent. */
+  readonly cwd?: string;
 }
 
 /**
@@ -61,7 +63,7 @@ export class RunningVmProcess {
             [VM_MARKER]: options.stateDir,
             PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
           },
-          cwd: "/",
+          cwd: options.cwd ?? "/",
           fds: { ...options.fds, 1: theirs, 2: theirs },
           newSession: true,
         });

@@ -8,6 +8,7 @@ import {
   writeAll,
 } from "../../common/protocol/transport/connection.ts";
 import { readLine } from "../../common/protocol/transport/handshake.ts";
+import { vmmMetrics } from "../metrics/vmm_metrics.ts";
 import { parseResizeLine, resizeVolume, type VolumeSize } from "./resize_volume.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -99,7 +100,9 @@ async function answer(connection: Connection, text: string): Promise<void> {
 
 async function metrics(sandbox: Sandbox): Promise<string> {
   const { link } = await sandbox.guest;
-  return (await link.agent.getMetrics({}, { timeoutMs: GUEST_MS })).metrics;
+  const counters = await sandbox.vm.counters?.(AbortSignal.timeout(GUEST_MS)) ?? {};
+  const { metrics } = await link.agent.getMetrics({}, { timeoutMs: GUEST_MS });
+  return vmmMetrics(counters) + metrics;
 }
 
 /** That it is being done, at once; then, how it went: whether the sandbox uses the volume, or a sentence why not. */

@@ -19,7 +19,7 @@ export function networkOptions(
   { hypervisor, runtime }: RuntimeConfig,
   bundle: BundleConfig,
   key: string,
-  { tapBy }: Capabilities,
+  { tapBy, limitsNets = false }: Capabilities,
 ): NetworkOptions {
   const { internetworkingModel: model, disableNewNetns } = runtime;
   if (disableNewNetns && model !== "none") {
@@ -35,7 +35,7 @@ export function networkOptions(
     netnsPath: networkNamespaceOf(bundle.json),
     queues: queuesOf(hypervisor),
     vhost: !hypervisor.disableVhostNet,
-    receiveBitsPerSecond: hypervisor.rxRateLimiterMaxRate,
-    sendBitsPerSecond: hypervisor.txRateLimiterMaxRate,
+    receiveBitsPerSecond: limitsNets ? 0 : hypervisor.rxRateLimiterMaxRate,
+    sendBitsPerSecond: limitsNets ? 0 : hypervisor.txRateLimiterMaxRate,
   };
 }

@@ -4,35 +4,21 @@ import { output } from "../../tools/lib/command.ts";
 import { findKit } from "../conformance/kit.ts";
 import { atOnce } from "../support/at_once.ts";
 import { BUSYBOX } from "../support/busybox_image.ts";
-import { Containerd, SHIM_PATH } from "../support/containerd.ts";
+import { type Containerd, SHIM_PATH } from "../support/containerd.ts";
 import { rounds } from "../support/full.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { posixProblems } from "../support/storage/drivers.ts";
-import { MANY_FILES, PosixTools } from "../support/storage/posix_tools.ts";
+import { PosixTools } from "../support/storage/posix_tools.ts";
+import { blockfileContainerd } from "./blockfile_containerd.ts";
 import { withConfig } from "./transports.ts";
 
 const CONTAINERS = rounds(6, 50), AT_ONCE = 2;
-/** Room for the files of one folder; a block each. */
-const SIZE = rounds(64, 256) + "M", INODES = MANY_FILES + 4096;
 /** A hundred thousand files take their time. */
 const LONGEST_MS = 900_000;
 const SNAPSHOTTER = ["--snapshotter", "blockfile"];
 
 const kit = await findKit();
 const unavailable = kit ? "" : " (not built: tools/conformance --prepare builds it)";
-
-/** A containerd whose snapshots are copies of an empty file system in a file. */
-async function start(folder: string): Promise<Containerd> {
-  const scratch = `${folder}/scratch.img`;
-  await output(["mkfs.ext4", "-q", "-F", "-b", "1024", "-N", `${INODES}`, scratch, SIZE]);
-  return await Containerd.start({
-    program: `${kit?.bin}/containerd`,
-    config: `[plugins."io.containerd.snapshotter.v1.blockfile"]
-  root_path = "${folder}/snapshots"
-  scratch_file = "${scratch}"
-  fs_type = "ext4"`,
-  });
-}
 
 async function inTemporaryFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const before = await snapshot();
@@ -71,7 +57,7 @@ for (const driver of ["virtio-scsi", "virtio-blk"]) {
     ignore: kit === undefined,
     fn: (test) =>
       inTemporaryFolder(async (folder) => {
-        await using containerd = await start(folder);
+        await using containerd = await blockfileContainerd(kit?.bin ?? "", folder);
         const config = withConfig(["[hypervisor.qemu]", `block_device_driver = "${driver}"`]);
         const flags = [...SNAPSHOTTER, ...config];
 

@@ -10,10 +10,10 @@ export type Snapshot = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Programs that we start, by the name of their executable. */
 const PROGRAMS =
-  /^(containerd-shim-kata-v2|kata-runtime|kata-agent|kata-relay|qemu-system-\w+|vhost-device-vsock|virtiofsd)$/;
+  /^(containerd-shim-kata-v2|kata-runtime|kata-agent|kata-relay|qemu-system-\w+|cloud-hypervisor|firecracker|jailer|vhost-device-vsock|virtiofsd)$/;
 
-/** A VM of ours shares a folder below this one; other VMs of the host are not our business. */
-const SHARES = "/run/kata-containers/shared/";
+/** A VM of ours has its sockets or shares a folder below this one; other VMs of the host are not our business. */
+const OURS = "/run/kata-containers/";
 
 /** Folders in which our mounts and state files are. */
 const STATE_FOLDERS = ["/run/kata-containers", "/run/kata-runtime", "/run/vc", "/run/kata"];
@@ -70,7 +70,7 @@ async function processName(pid: string): Promise<string | undefined> {
   const isRelay = executable.endsWith("/kata-relay");
   const program = isRelay ? "kata-relay" : argv[0]?.replace(/^.*\//, "") ?? "";
   if (!PROGRAMS.test(program) || BUILDER.test(argv.slice(1, 3).join(" "))) return undefined;
-  if (program.startsWith("qemu-") && !argv.some((word) => word.includes(SHARES))) return undefined;
+  if (program.startsWith("qemu-") && !argv.some((word) => word.includes(OURS))) return undefined;
   const stat = await readText(`/proc/${pid}/stat`);
   const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]; // field 22: proc(5)
   return `${pid}@${startTime} ${argv.join(" ").trim().slice(0, 300)}`;

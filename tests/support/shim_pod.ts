@@ -50,7 +50,13 @@ export class ShimPod implements AsyncDisposable {
   readonly #containers = new Set<string>();
   #next = 0;
 
-  private constructor(readonly id: string, readonly folder: string, client: TtrpcClient) {
+  private constructor(
+    readonly id: string,
+    readonly folder: string,
+    /** Where the shim listens. */
+    readonly address: string,
+    client: TtrpcClient,
+  ) {
     this.#client = client;
     this.#task = createClient(Task, client, { timeoutMs: CALL_TIMEOUT_MS });
   }
@@ -76,7 +82,7 @@ export class ShimPod implements AsyncDisposable {
     if (!success) throw new Error(`The shim does not start: ${text(stderr)}`);
     const path = text(stdout).replace("unix://", "");
     const client = new TtrpcClient(await Deno.connect({ transport: "unix", path }));
-    const pod = new ShimPod(id, folder, client);
+    const pod = new ShimPod(id, folder, path, client);
     try {
       await pod.#create(id, bundle, first, {});
       await pod.#task.start({ id });

@@ -31,7 +31,11 @@ export class TaskClient implements Disposable {
   /** Connects to the shim that serves a container of this containerd. */
   static async connect(containerd: Containerd, id: string): Promise<TaskClient> {
     const address = await Deno.readTextFile(`${bundleOf(containerd, id)}/address`);
-    const path = address.replace(/^unix:\/\//, "");
+    return await TaskClient.at(id, address.replace(/^unix:\/\//, ""));
+  }
+
+  /** Connects to a shim by the path of its socket. */
+  static async at(id: string, path: string): Promise<TaskClient> {
     return new TaskClient(id, new TtrpcClient(await Deno.connect({ transport: "unix", path })));
   }
 

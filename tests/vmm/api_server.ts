@@ -8,6 +8,9 @@ export interface Answer {
   readonly body?: unknown;
 }
 
+/** Faults that a test wants. */
+const DIES_AT = Deno.env.get("KATA_TEST_VMM_DIES"), REFUSES = Deno.env.get("KATA_TEST_VMM_REFUSES");
+
 export const DONE: Answer = { status: 204 };
 
 /** The state does not allow the request, or it names what is not there. */
@@ -39,6 +42,8 @@ async function bodyOf(request: Request): Promise<unknown> {
 async function answer(request: Request, options: ApiServerOptions): Promise<Answer> {
   const { pathname } = new URL(request.url);
   const path = pathname.startsWith(options.base) ? pathname.slice(options.base.length) : pathname;
+  if (path === DIES_AT) Deno.kill(Deno.pid, "SIGKILL");
+  if (path === REFUSES) throw new Refused(400, `${path} is not offered`);
   const body = await bodyOf(request);
   const refusal = options.api.check(request.method, path, body);
   if (refusal) throw new Refused(refusal.status, refusal.text);
@@ -62,4 +67,21 @@ export function serveApi(options: ApiServerOptions): void {
 export function flag(args: readonly string[], name: string): string | undefined {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
+}
+
+/** Ends the program, as its peers do, where it was given what it does not know. @param valued Flags with a value. */
+export function onlyFlags(
+  args: readonly string[],
+  valued: readonly string[],
+  plain: readonly string[],
+): void {
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? "";
+    if (plain.includes(arg)) continue;
+    if (!valued.includes(arg) || args[at + 1] === undefined) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`error: unexpected argument '${arg}'\n`));
+      Deno.exit(2);
+    }
+    at++;
+  }
 }

@@ -2,23 +2,24 @@
  * A server that behaves as Firecracker's interface says, strictly: what its OpenAPI description does not know is an
  * error, and so is a call before or after the start that belongs to the other side of it. The guest is a real VM.
  */
-import { type Answer, DONE, flag, Refused, serveApi } from "./api_server.ts";
-import { type GuestDisk, type GuestNet, GuestVm } from "./guest_vm.ts";
+import { type Answer, DONE, flag, onlyFlags, Refused, serveApi } from "./api_server.ts";
+import { type Body, existing, FirecrackerSetup } from "./firecracker_setup.ts";
+import { loadState, saveState } from "./firecracker_snapshot.ts";
+import { GuestVm } from "./guest_vm.ts";
 import { OpenApi } from "./openapi.ts";
 
-type Body = Record<string, unknown>;
-
+onlyFlags(
+  Deno.args,
+  ["--api-sock", "--id", "--start-time-us", "--start-time-cpu-us", "--parent-cpu-time-us"],
+  ["--no-seccomp"],
+);
 const api = await OpenApi.read("firecracker-openapi.yaml");
-const socketPath = flag(Deno.args, "--api-sock") ?? "";
-const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm`;
-const version = Deno.env.get("KATA_TEST_VMM_VERSION") ?? "1.13.0";
-const MAX_ID_LENGTH = 64;
+const socketPath = flag(Deno.args, "--api-sock") ?? "/run/firecracker.socket";
+const folder = `${socketPath.slice(0, socketPath.lastIndexOf("/"))}/vmm-${Deno.pid}`;
+const version = Deno.env.get("KATA_TEST_VMM_VERSION") ?? "1.14.0";
+const INFO = { app_name: "Firecracker", id: flag(Deno.args, "--id") ?? "anonymous-instance" };
 
-let machine: Body | undefined;
-let boot: Body | undefined;
-let vsock: Body | undefined;
-const drives = new Map<string, GuestDisk>();
-const nets = new Map<string, GuestNet>();
+const setup = new FirecrackerSetup();
 let vm: GuestVm | undefined;
 let state: "Not started" | "Running" | "Paused" = "Not started";
 
@@ -27,129 +28,93 @@ function before(): void {
   throw new Refused(400, "The requested operation is not supported after starting the microVM.");
 }
 
-function after(): void {
-  if (state !== "Not started") return;
+function after(): GuestVm {
+  if (vm !== undefined && state !== "Not started") return vm;
   throw new Refused(400, "The requested operation is not supported before starting the microVM.");
 }
 
-function checkId(path: string, id: unknown): string {
-  const text = String(id);
-  const named = path.slice(path.lastIndexOf("/") + 1);
-  const valid = /^[A-Za-z0-9_]+$/.test(text) && text.length <= MAX_ID_LENGTH && named === text;
-  if (!valid) throw new Refused(400, `Invalid id ${JSON.stringify(id)} at ${path}`);
-  return text;
-}
-
-function existing(path: unknown): string {
-  try {
-    Deno.statSync(String(path));
-    return String(path);
-  } catch {
-    throw new Refused(400, `No such file: ${path}`);
-  }
-}
-
-async function start(): Promise<void> {
-  if (!boot) throw new Refused(400, "Cannot start microvm without kernel configuration.");
-  vm = await GuestVm.boot(
-    {
-      kernel: existing(boot.kernel_image_path),
-      initrd: boot.initrd_path === undefined ? undefined : existing(boot.initrd_path),
-      commandLine: String(boot.boot_args ?? ""),
-      vcpus: Number(machine?.vcpu_count ?? 1),
-      memoryMiB: Number(machine?.mem_size_mib ?? 128),
-      disks: [...drives.values()],
-      nets: [...nets.values()],
-      vsockPath: String(vsock?.uds_path ?? `${folder}/no-vsock`),
-      consolePath: `/proc/${Deno.pid}/fd/1`,
-    },
-    folder,
-    () => {},
-  );
-  state = "Running";
-  void vm.ended.then(end);
+function began(machine: GuestVm, next: typeof state): void {
+  vm = machine;
+  state = next;
+  void machine.ended.then(end);
 }
 
 async function end(): Promise<void> {
   await vm?.stop();
-  await Deno.remove(folder, { recursive: true }).catch(() => {}); // never booted
+  for (const name of [folder, `${folder}-saved`]) {
+    await Deno.remove(name, { recursive: true }).catch(() => {}); // never booted, or no clone
+  }
   Deno.exit(0);
 }
 
-/** What is said before the start. */
-function prepare(path: string, body: Body): Answer {
-  before();
-  const [, kind] = path.split("/");
-  switch (kind) {
-    case "machine-config":
-      machine = body;
-      return DONE;
-    case "boot-source":
-      boot = { ...body, kernel_image_path: existing(body.kernel_image_path) };
-      return DONE;
-    case "drives": {
-      const id = checkId(path, body.drive_id);
-      drives.set(id, {
-        id,
-        path: existing(body.path_on_host),
-        readonly: body.is_read_only === true,
-      });
-      return DONE;
-    }
-    case "network-interfaces": {
-      const id = checkId(path, body.iface_id);
-      nets.set(id, { id, tap: String(body.host_dev_name), mac: String(body.guest_mac) });
-      return DONE;
-    }
-    case "vsock":
-      vsock = body;
-      return DONE;
-    case "metrics":
-      existing(body.metrics_path);
-      return DONE;
-    case "logger":
-      existing(body.log_path);
-      return DONE;
-    case "entropy":
-    case "balloon":
-      return DONE;
-    default:
-      throw new Refused(400, `${path} is not served here`);
-  }
-}
-
-async function act(body: Body): Promise<Answer> {
-  if (body.action_type !== "InstanceStart") {
-    throw new Refused(400, `${body.action_type} is not served here`);
-  }
-  before();
-  await start();
-  return DONE;
-}
-
-/** What is said after the start. */
-async function change(path: string, body: Body): Promise<Answer> {
-  after();
-  if (path === "/vm") {
-    const paused = body.state === "Paused";
-    await (paused ? vm?.pause() : vm?.resume());
-    state = paused ? "Paused" : "Running";
+async function act({ action_type: action }: Body): Promise<Answer> {
+  if (action === "FlushMetrics") {
+    after();
+    setup.flushMetrics();
     return DONE;
   }
-  const id = checkId(path, body.drive_id);
-  if (!drives.has(id)) throw new Refused(400, `No drive ${id}`);
-  await vm?.exchange(id, existing(body.path_on_host));
+  if (action !== "InstanceStart") throw new Refused(400, `${action} is not served here`);
+  before();
+  began(await GuestVm.boot(setup.machine(), folder, () => {}), "Running");
   return DONE;
+}
+
+async function setState({ state: wanted }: Body): Promise<Answer> {
+  const machine = after(), paused = wanted === "Paused";
+  await (paused ? machine.pause() : machine.resume());
+  state = paused ? "Paused" : "Running";
+  return DONE;
+}
+
+async function exchange(path: string, body: Body): Promise<Answer> {
+  const machine = after(), drive = setup.patched(path, body);
+  if (drive) await machine.plug.exchange(drive);
+  return DONE;
+}
+
+async function createSnapshot(body: Body): Promise<Answer> {
+  const machine = after();
+  if (state !== "Paused") throw new Refused(400, "Cannot save a microVM that is not paused.");
+  await saveState(machine, setup, body);
+  return DONE;
+}
+
+async function loadSnapshot(body: Body): Promise<Answer> {
+  before();
+  if (!setup.fresh) {
+    throw new Refused(400, "Loading a microVM snapshot not allowed after configuring.");
+  }
+  const saved = await loadState(setup, body, `${folder}-saved`);
+  began(await GuestVm.load(setup.machine(), folder, saved, () => {}), "Paused");
+  return body.resume_vm === true ? await setState({ state: "Resumed" }) : DONE;
 }
 
 async function handle(method: string, path: string, body: Body): Promise<Answer> {
-  if (method === "GET" && path === "/version") {
-    return { status: 200, body: { firecracker_version: version } };
+  switch (`${method} ${path}`) {
+    case "GET /version":
+      return { status: 200, body: { firecracker_version: version } };
+    case "GET /":
+      return { status: 200, body: { ...INFO, state, vmm_version: version } };
+    case "PUT /actions":
+      return await act(body);
+    case "PATCH /vm":
+      return await setState(body);
+    case "PUT /snapshot/create":
+      return await createSnapshot(body);
+    case "PUT /snapshot/load":
+      return await loadSnapshot(body);
   }
-  if (method === "PUT" && path === "/actions") return await act(body);
-  if (method === "PUT") return prepare(path, body);
-  if (method === "PATCH") return await change(path, body);
-  throw new Refused(400, `${method} ${path} is not served here`);
+  if (method === "PATCH" && path.startsWith("/drives/")) return await exchange(path, body);
+  if (method === "PATCH" && path === "/balloon") {
+    after();
+    setup.needBalloon();
+    return DONE;
+  }
+  if (method !== "PUT") throw new Refused(400, `${method} ${path} is not served here`);
+  before();
+  existing(socketPath); // still there: whoever speaks came by it
+  setup.put(path, body);
+  return DONE;
 }
 
 serveApi({

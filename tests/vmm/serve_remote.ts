@@ -33,10 +33,29 @@ export async function serveRemote(socket: string, options: RemoteOptions): Promi
   child.unref();
   const late = setTimeout(() => watcher.close(), READY_MS);
   try {
-    for await (const { paths } of watcher) if (paths.includes(socket)) return socket;
+    for await (const { paths } of watcher) {
+      if (!paths.includes(socket)) continue;
+      await accepts(socket);
+      return socket;
+    }
     throw new Error(`${program} does not listen on ${socket} after ${READY_MS} ms`);
   } finally {
     clearTimeout(late);
+  }
+}
+
+/** Between attempts at a socket that has its name, but does not listen yet: the kernel tells nobody when it does. */
+const LOOK_AGAIN_MS = 2;
+const MAX_ATTEMPTS = 1000;
+
+async function accepts(path: string): Promise<void> {
+  for (let left = MAX_ATTEMPTS;; left--) {
+    try {
+      return (await Deno.connect({ transport: "unix", path })).close();
+    } catch (error) {
+      if (left === 0 || !(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 }
 

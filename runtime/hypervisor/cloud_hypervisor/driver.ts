@@ -1,23 +1,25 @@
-import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import { close, pipe } from "../../../common/linux/fd.ts";
 import { FdStream } from "../../../common/linux/fd_stream.ts";
 import type { Capabilities } from "../capabilities.ts";
 import { LoggedConsole } from "../console_log.ts";
-import type { Hypervisor, VmSpec } from "../hypervisor.ts";
-import { removeSockets } from "../remove_sockets.ts";
+import type { Hypervisor, VmSpec, VmTemplate } from "../hypervisor.ts";
+import { refuseTaken, removeSockets } from "../remove_sockets.ts";
 import { startServing } from "../serving_process.ts";
 import { checkSpec } from "../spec_check.ts";
 import { TextTail } from "../text_tail.ts";
 import { follow, type RunningVmProcess } from "../vm_process.ts";
 import { VmmApi } from "../vmm_api.ts";
+import { requireVmmVersion } from "../vmm_version.ts";
 import { followEvents } from "./event_monitor.ts";
 import {
   type CloudHypervisorOptions,
   DEFAULT_CLOUD_HYPERVISOR_OPTIONS,
   MIN_VERSION,
 } from "./options.ts";
+import { Resizer } from "./resizer.ts";
+import { restoreSnapshot, writeSnapshot } from "./snapshot.ts";
 import { CloudHypervisorVm } from "./vm.ts";
-import { vmConfig } from "./vm_config.ts";
+import { refuseUnknown, vmConfig } from "./vm_config.ts";
 
 /** How long the VMM may take to open its socket, in milliseconds; with ten starting at once, seconds. */
 const READY_MS = 10_000;
@@ -25,6 +27,7 @@ const READY_MS = 10_000;
 const BOOT_MS = 30_000;
 /** Descriptors that the VMM is given. */
 const EVENTS_FD = 3, CONSOLE_FD = 4;
+const NAME = "Cloud Hypervisor";
 
 /** Boots VMs in Cloud Hypervisor, one process each. It runs on hardware virtualisation only. */
 export class CloudHypervisorDriver implements Hypervisor {
@@ -32,10 +35,10 @@ export class CloudHypervisorDriver implements Hypervisor {
   readonly capabilities: Capabilities = {
     transports: ["hybrid-vsock"],
     shareFs: ["virtio-fs"],
-    hotPlug: ["disk", "net"],
-    resize: false,
+    hotPlug: ["disk", "net", "share-virtio-fs"],
+    resize: true,
     pause: true,
-    template: false,
+    template: true,
     maxVcpus: 254,
     maxDisks: 24,
     maxNets: 8,
@@ -50,7 +53,9 @@ export class CloudHypervisorDriver implements Hypervisor {
   async start(spec: VmSpec, signal: AbortSignal): Promise<CloudHypervisorVm> {
     signal.throwIfAborted();
     await checkSpec(spec, this.capabilities, this.#options.path);
+    for (const device of spec.devices) refuseUnknown(device);
     const apiPath = `${spec.stateDir}/api.sock`, vsockPath = `${spec.stateDir}/vsock.sock`;
+    refuseTaken(NAME, [apiPath, vsockPath]);
     await using undo = new AsyncDisposableStack();
     using ends = new DisposableStack();
     const events = openPipe(undo, ends), console = openPipe(undo, ends);
@@ -60,7 +65,7 @@ export class CloudHypervisorDriver implements Hypervisor {
     const process = await this.#spawn(spec, argv, fds, apiPath, signal);
     undo.defer(() => process.kill());
     ends.dispose(); // from here on the pipes end when the VMM does
-    const api = undo.use(new VmmApi("Cloud Hypervisor", apiPath, "/api/v1"));
+    const api = undo.use(new VmmApi(NAME, apiPath, "/api/v1"));
     await this.#boot(api, spec, vsockPath, signal);
     const tail = this.#options.debug ? new LoggedConsole(spec.id) : new TextTail();
     void follow(console.ours, tail);
@@ -69,6 +74,9 @@ export class CloudHypervisorDriver implements Hypervisor {
       api,
       console: tail,
       address: { kind: "hybrid-vsock", path: vsockPath },
+      resizer: new Resizer(api, spec),
+      options: this.#options,
+      template: spec.template,
       saved: {
         driver: this.name,
         id: spec.id,
@@ -76,7 +84,6 @@ export class CloudHypervisorDriver implements Hypervisor {
         processes: [process.saved],
       },
       release: freeing(undo.move()),
-      limits: this.#options,
     });
     void followEvents(events.ours, (event) => vm.note(event)).catch(() => {}); // the pipe was closed with the VM
     return vm;
@@ -105,7 +112,9 @@ export class CloudHypervisorDriver implements Hypervisor {
   }
 
   async #boot(api: VmmApi, spec: VmSpec, vsockPath: string, signal: AbortSignal): Promise<void> {
-    requireVersion(await api.get("/vmm.ping", { signal }));
+    requireVmmVersion(NAME, await api.get("/vmm.ping", { signal }), "version", MIN_VERSION);
+    const { template, stateDir } = spec;
+    if (template?.role === "clone") return await clone(api, template, stateDir, signal);
     const plan = {
       options: this.#options,
       vsockPath,
@@ -113,6 +122,21 @@ export class CloudHypervisorDriver implements Hypervisor {
     };
     await api.put("/vm.create", vmConfig(spec, plan), { signal });
     await api.put("/vm.boot", undefined, { signal, timeoutMs: BOOT_MS });
+  }
+}
+
+async function clone(
+  api: VmmApi,
+  template: VmTemplate,
+  stateDir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = `${stateDir}/restore`;
+  await writeSnapshot(template, folder, stateDir);
+  try {
+    await restoreSnapshot(api, folder, signal);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -130,18 +154,4 @@ function openPipe(undo: AsyncDisposableStack, ends: DisposableStack): Pipe {
 /** Frees what a VM owned, once. */
 function freeing(owned: AsyncDisposableStack): () => Promise<void> {
   return () => owned.disposeAsync();
-}
-
-/** @throws {RuntimeError} FailedPrecondition: older than {@linkcode MIN_VERSION}, or not this VMM at all. */
-function requireVersion(ping: unknown): void {
-  const version = typeof ping === "object" && ping !== null && "version" in ping
-    ? String(ping.version)
-    : "";
-  const [, major] = /^v?(\d{1,4})\.(\d{1,4})/.exec(version) ?? [];
-  if (major !== undefined && Number(major) >= MIN_VERSION.major) return;
-  const shown = JSON.stringify(version.slice(0, 40));
-  throw new RuntimeError(
-    Code.FailedPrecondition,
-    `Cloud Hypervisor ${shown} is too old: ${MIN_VERSION.major}.0 or later is needed`,
-  );
 }

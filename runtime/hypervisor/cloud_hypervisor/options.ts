@@ -1,4 +1,4 @@
-import { NO_LIMIT, type RateLimit } from "../rate_limiter.ts";
+import { NO_LIMITS, type RateLimits } from "../rate_limiter.ts";
 
 /** Settings of the Cloud Hypervisor driver, from `[hypervisor.clh]`. Key names in messages are those of config.toml. */
 export interface CloudHypervisorOptions {
@@ -18,10 +18,9 @@ export interface CloudHypervisorOptions {
   readonly hugepages: boolean;
   /** `hypervisor_loglevel`: how much the VMM says, 0 to 3. */
   readonly logLevel: number;
-  /** `disk_rate_limiter_*` */
-  readonly diskLimit: RateLimit;
-  /** `net_rate_limiter_*` */
-  readonly netLimit: RateLimit;
+  /** `disk_rate_limiter_*` and `net_rate_limiter_*`: of each disk and card. */
+  readonly diskLimits: RateLimits;
+  readonly netLimits: RateLimits;
 }
 
 export const DEFAULT_CLOUD_HYPERVISOR_OPTIONS: CloudHypervisorOptions = {
@@ -33,8 +32,8 @@ export const DEFAULT_CLOUD_HYPERVISOR_OPTIONS: CloudHypervisorOptions = {
   memPrealloc: false,
   hugepages: false,
   logLevel: 0,
-  diskLimit: NO_LIMIT,
-  netLimit: NO_LIMIT,
+  diskLimits: NO_LIMITS,
+  netLimits: NO_LIMITS,
 };
 
 /** Oldest Cloud Hypervisor that the driver speaks to: the first whose balloon reports free pages by this name. */

@@ -1,14 +1,19 @@
 import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { GuestAddress } from "../../../common/protocol/transport/address.ts";
 import type { Device, GuestLocation } from "../device.ts";
-import type { Vm, VmExit } from "../hypervisor.ts";
+import { countersOf } from "../counters.ts";
+import type { Vm, VmCounters, VmExit, VmResources, VmTemplate } from "../hypervisor.ts";
+import { notAnOrigin } from "../template_files.ts";
 import type { TextTail } from "../text_tail.ts";
 import { VmEnd } from "../vm_end.ts";
 import type { RunningVmProcess } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
 import type { VmmApi } from "../vmm_api.ts";
 import type { VmmEvent } from "./event_monitor.ts";
-import { type DeviceLimits, diskConfig, netConfig } from "./vm_config.ts";
+import type { CloudHypervisorOptions } from "./options.ts";
+import type { Resizer } from "./resizer.ts";
+import { saveSnapshot } from "./snapshot.ts";
+import { diskConfig, fsConfig, netConfig, shareId } from "./vm_config.ts";
 
 /** What the driver hands over to a {@linkcode CloudHypervisorVm}, which owns it from then on. */
 export interface CloudHypervisorParts {
@@ -17,8 +22,10 @@ export interface CloudHypervisorParts {
   readonly console: TextTail;
   readonly address: GuestAddress;
   readonly saved: VmState;
+  readonly resizer: Resizer;
+  readonly options: CloudHypervisorOptions;
+  readonly template: VmTemplate | undefined;
   readonly release: () => Promise<void>;
-  readonly limits: DeviceLimits;
 }
 
 /** A VM in Cloud Hypervisor. */
@@ -26,17 +33,17 @@ export class CloudHypervisorVm implements Vm {
   readonly pid: number;
   readonly address: GuestAddress;
   readonly saved: VmState;
+  readonly #parts: CloudHypervisorParts;
   readonly #api: VmmApi;
   readonly #end: VmEnd;
-  readonly #limits: DeviceLimits;
   readonly #plugged = new Set<string>();
 
   constructor(parts: CloudHypervisorParts) {
     this.pid = parts.process.pid;
     this.address = parts.address;
     this.saved = parts.saved;
+    this.#parts = parts;
     this.#api = parts.api;
-    this.#limits = parts.limits;
     this.#end = new VmEnd({ ...parts, vmm: "Cloud Hypervisor" });
   }
 
@@ -44,25 +51,18 @@ export class CloudHypervisorVm implements Vm {
     return this.#end.exited;
   }
 
-  /** @throws {RuntimeError} Unimplemented: this VMM plugs no such device. */
+  /**
+   * A share is detached by {@linkcode shareId}.
+   * @throws {RuntimeError} Unimplemented: this VMM plugs no such device. AlreadyExists.
+   */
   async attach(device: Device): Promise<GuestLocation> {
-    if (device.kind !== "disk" && device.kind !== "net") {
-      throw new RuntimeError(
-        Code.Unimplemented,
-        `Cannot plug a ${device.kind} device into a running Cloud Hypervisor`,
-      );
-    }
-    const { id } = device;
+    const { id, path, body } = plugRequest(device, this.#parts.options);
     if (this.#plugged.has(id)) {
       throw new RuntimeError(Code.AlreadyExists, `Device ${JSON.stringify(id)} is plugged already`);
     }
     this.#plugged.add(id); // before the wait, so that nobody takes the same id
     try {
-      return locationOf(
-        device.kind === "disk"
-          ? await this.#api.put("/vm.add-disk", diskConfig(device, this.#limits))
-          : await this.#api.put("/vm.add-net", netConfig(device, this.#limits)),
-      );
+      return locationOf(await this.#api.put(path, body));
     } catch (error) {
       this.#plugged.delete(id);
       throw error;
@@ -93,6 +93,21 @@ export class CloudHypervisorVm implements Vm {
     await this.#api.put("/vm.resume");
   }
 
+  resize(wanted: VmResources): Promise<VmResources> {
+    return this.#parts.resizer.resize(wanted);
+  }
+
+  async counters(signal: AbortSignal): Promise<VmCounters> {
+    return countersOf(await this.#api.get("/vm.counters", { signal }));
+  }
+
+  async saveTemplate(signal: AbortSignal): Promise<void> {
+    const { template, saved } = this.#parts;
+    if (template?.role !== "origin") throw notAnOrigin(saved.id);
+    await this.pause();
+    await saveSnapshot(this.#api, template, saved.stateDir, signal);
+  }
+
   stop(): Promise<void> {
     return this.#end.stop(() => this.#api.put("/vmm.shutdown"));
   }
@@ -114,6 +129,26 @@ export class CloudHypervisorVm implements Vm {
     if (event === "rebooting") {
       void this.#end.fail("the guest reset itself, as after a kernel panic");
     }
+  }
+}
+
+/** The call that plugs a device. @throws {RuntimeError} Unimplemented. */
+function plugRequest(
+  device: Device,
+  options: CloudHypervisorOptions,
+): { id: string; path: string; body: Record<string, unknown> } {
+  switch (device.kind) {
+    case "disk":
+      return { id: device.id, path: "/vm.add-disk", body: diskConfig(device, options) };
+    case "net":
+      return { id: device.id, path: "/vm.add-net", body: netConfig(device, options) };
+    case "share-virtio-fs":
+      return { id: shareId(device.tag), path: "/vm.add-fs", body: fsConfig(device) };
+    default:
+      throw new RuntimeError(
+        Code.Unimplemented,
+        `Cannot plug a ${device.kind} device into a running Cloud Hypervisor`,
+      );
   }
 }
 

@@ -1,13 +1,15 @@
 import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { Device, Disk, Net, ShareVirtioFs } from "../device.ts";
-import { GUEST_KERNEL_PARAMS } from "../guest_kernel_params.ts";
+import { GUEST_KERNEL_PARAMS, HOT_MEMORY_KERNEL_PARAMS } from "../guest_kernel_params.ts";
 import type { VmSpec } from "../hypervisor.ts";
-import { type RateLimit, rateLimiter } from "../rate_limiter.ts";
+import { rateLimiter } from "../rate_limiter.ts";
 import type { CloudHypervisorOptions } from "./options.ts";
 
 /** Any number from 3 on does: the VMM serves one VM's vsock through a Unix socket, so nobody else sees it. */
 const GUEST_CID = 3;
 const MIB = 1024 * 1024;
+/** What virtio-mem adds is so large, or so many times as large. Source: Cloud Hypervisor, VIRTIO_MEM_ALIGN_SIZE. */
+export const MEMORY_BLOCK_MIB = 128;
 
 /** Sockets and descriptors that the driver made for this VM. */
 export interface CloudHypervisorPlan {
@@ -31,15 +33,17 @@ export function vmConfig(spec: VmSpec, plan: CloudHypervisorPlan): Record<string
     .map((net) => netConfig(net, options));
   const shares = spec.devices.filter((device) => device.kind === "share-virtio-fs").map(fsConfig);
   for (const device of spec.devices) refuseUnknown(device);
+  // A clone's share is plugged in, and the memory that it needs cannot become shared then.
+  const shared = shares.length > 0 || spec.template !== undefined;
   return {
     cpus: { boot_vcpus: spec.vcpus, max_vcpus: spec.maxVcpus },
-    memory: memoryConfig(spec, plan, shares.length > 0),
+    memory: memoryConfig(spec, options, shared),
     payload: {
       kernel: spec.kernel,
       cmdline: commandLine(spec, options),
       ...(spec.initrd === undefined ? {} : { initramfs: spec.initrd }),
     },
-    disks: [...(spec.image === undefined ? [] : [imageDisk(spec.image, options)]), ...disks],
+    disks: [...(spec.image === undefined ? [] : [imageDisk(spec.image)]), ...disks],
     net: nets,
     fs: shares,
     rng: { src: options.entropySource },
@@ -52,11 +56,11 @@ export function vmConfig(spec: VmSpec, plan: CloudHypervisorPlan): Record<string
 }
 
 function memoryConfig(
-  { memoryMiB, maxMemoryMiB }: VmSpec,
-  { options }: CloudHypervisorPlan,
+  spec: VmSpec,
+  options: CloudHypervisorOptions,
   shared: boolean,
 ): Record<string, unknown> {
-  const room = (maxMemoryMiB - memoryMiB) * MIB;
+  const { memoryMiB } = spec, room = memoryRoomMiB(spec) * MIB;
   return {
     size: memoryMiB * MIB,
     shared: shared || options.hugepages,
@@ -66,50 +70,57 @@ function memoryConfig(
   };
 }
 
+/** How much memory can be added, in whole blocks. */
+export function memoryRoomMiB({ memoryMiB, maxMemoryMiB }: VmSpec): number {
+  return Math.floor((maxMemoryMiB - memoryMiB) / MEMORY_BLOCK_MIB) * MEMORY_BLOCK_MIB;
+}
+
 function commandLine(spec: VmSpec, { debug }: CloudHypervisorOptions): string {
   return [
     "console=ttyS0",
     ...GUEST_KERNEL_PARAMS.filter((word) => !debug || word !== "quiet"),
     ...(debug ? ["loglevel=7"] : []),
+    ...(memoryRoomMiB(spec) > 0 ? HOT_MEMORY_KERNEL_PARAMS : []),
     ...(spec.image === undefined ? [] : ["root=/dev/vda", "ro"]),
     ...spec.kernelParams,
   ].join(" ");
 }
 
 /** The image comes first, so that it is /dev/vda. */
-function imageDisk(path: string, options: DeviceLimits): Record<string, unknown> {
-  return diskConfig({ id: "image", path, readonly: true }, options);
+function imageDisk(path: string): Record<string, unknown> {
+  return { id: "image", path, readonly: true };
 }
-
-/** What the configuration allows each device. */
-export type DeviceLimits = Pick<CloudHypervisorOptions, "diskLimit" | "netLimit">;
 
 /** The body of `vm.add-disk`, too. */
 export function diskConfig(
-  { id, path, readonly }: Pick<Disk, "id" | "path" | "readonly">,
-  { diskLimit }: DeviceLimits,
+  { id, path, readonly }: Disk,
+  { diskLimits }: Pick<CloudHypervisorOptions, "diskLimits">,
 ): Record<string, unknown> {
-  return { id, path, readonly, ...limited(diskLimit) };
+  const limiter = rateLimiter(diskLimits);
+  return { id, path, readonly, ...(limiter && { rate_limiter_config: limiter }) };
 }
 
 /** The body of `vm.add-net`, too. */
 export function netConfig(
   { id, tap, mac }: Net,
-  { netLimit }: DeviceLimits,
+  { netLimits }: Pick<CloudHypervisorOptions, "netLimits">,
 ): Record<string, unknown> {
-  return { id, tap, mac, ...limited(netLimit) };
+  const limiter = rateLimiter(netLimits);
+  return { id, tap, mac, ...(limiter && { rate_limiter_config: limiter }) };
 }
 
-function limited(limit: RateLimit): Record<string, unknown> {
-  const limiter = rateLimiter(limit);
-  return limiter ? { rate_limiter_config: limiter } : {};
+/** The body of `vm.add-fs`, too. A share is called as the guest calls it. */
+export function fsConfig({ tag, socketPath, queueSize }: ShareVirtioFs): Record<string, unknown> {
+  return { id: shareId(tag), tag, socket: socketPath, num_queues: 1, queue_size: queueSize };
 }
 
-function fsConfig({ tag, socketPath, queueSize }: ShareVirtioFs): Record<string, unknown> {
-  return { tag, socket: socketPath, num_queues: 1, queue_size: queueSize };
+/** What a share is detached by. */
+export function shareId(tag: string): string {
+  return `fs-${tag}`;
 }
 
-function refuseUnknown({ kind }: Device): void {
+/** @throws {RuntimeError} Unimplemented: Cloud Hypervisor has no such device. */
+export function refuseUnknown({ kind }: Device): void {
   if (kind === "disk" || kind === "net" || kind === "share-virtio-fs") return;
   throw new RuntimeError(Code.Unimplemented, `Cloud Hypervisor has no ${kind} device`);
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RuntimeError } from "../../../common/base/errors.ts";
 import type { Device } from "../device.ts";
 import type { VmSpec } from "../hypervisor.ts";
+import { NO_LIMITS } from "../rate_limiter.ts";
 import { DEFAULT_CLOUD_HYPERVISOR_OPTIONS } from "./options.ts";
 import { vmConfig } from "./vm_config.ts";
 
@@ -39,28 +40,31 @@ Deno.test("vmConfig states sizes in bytes, and the room for growth", () => {
   });
 });
 
+Deno.test("vmConfig leaves room for memory in whole blocks, and none for less", () => {
+  const memory = (maxMemoryMiB: number) =>
+    vmConfig({ ...spec([]), maxMemoryMiB }, PLAN).memory as Record<string, unknown>;
+  assertEquals(memory(256 + 300).hotplug_size, 268435456);
+  assertEquals(memory(256 + 127).hotplug_size, undefined);
+});
+
+Deno.test("vmConfig limits disks and cards", () => {
+  const limits = { ...NO_LIMITS, bitsPerSecond: 8000 };
+  const options = { ...PLAN.options, diskLimits: limits, netLimits: limits };
+  const disk = { kind: "disk", id: "d", path: "/d", source: "file", readonly: true } as const;
+  const net = { kind: "net", id: "n", tap: "tap0", mac: "02:00:00:00:00:01" } as const;
+  const config = vmConfig(spec([disk, net]), { ...PLAN, options });
+  const rate_limiter_config = { bandwidth: { size: 1000, refill_time: 1000 } };
+  assertEquals(config.disks, [{ id: "d", path: "/d", readonly: true, rate_limiter_config }]);
+  assertEquals(config.net, [
+    { id: "n", tap: "tap0", mac: "02:00:00:00:00:01", rate_limiter_config },
+  ]);
+});
+
 Deno.test("vmConfig boots the kernel with ours and the caller's parameters", () => {
   const { payload } = vmConfig(spec([]), PLAN) as { payload: Record<string, string> };
   assertEquals([payload.kernel, payload.initramfs], ["/vmlinux", "/initrd"]);
   assert(payload.cmdline?.startsWith("console=ttyS0 "));
   assert(payload.cmdline?.endsWith(" agent.log=debug"));
-});
-
-Deno.test("vmConfig limits disks and cards as the configuration says", () => {
-  const diskLimit = { bandwidth: 0, bandwidthBurst: 8, operations: 10, operationsBurst: 5 };
-  const netLimit = { bandwidth: 8_000, bandwidthBurst: 0, operations: 0, operationsBurst: 0 };
-  const plan = { ...PLAN, options: { ...PLAN.options, diskLimit, netLimit } };
-  const disk = { kind: "disk", id: "d", path: "/d", source: "file", readonly: true } as const;
-  const net = { kind: "net", id: "n", tap: "tap0", mac: "02:00:00:00:00:01" } as const;
-  const config = vmConfig(spec([disk, net]), plan);
-  const [limitedDisk] = config.disks as Record<string, unknown>[];
-  const [limitedNet] = config.net as Record<string, unknown>[];
-  assertEquals(limitedDisk?.rate_limiter_config, {
-    ops: { size: 10, one_time_burst: 5, refill_time: 1000 },
-  });
-  assertEquals(limitedNet?.rate_limiter_config, {
-    bandwidth: { size: 1_000, refill_time: 1000 },
-  });
 });
 
 Deno.test("vmConfig takes disks and cards, and refuses what Cloud Hypervisor lacks", () => {
@@ -78,7 +82,9 @@ Deno.test("vmConfig takes disks and cards, and refuses what Cloud Hypervisor lac
   assertEquals(config.net, [{ id: "n", tap: "tap0", mac: "02:00:00:00:00:01" }]);
   const fs = { kind: "share-virtio-fs", tag: "t", socketPath: "/s", queueSize: 64 } as const;
   const shared = vmConfig(spec([fs]), PLAN);
-  assertEquals(shared.fs, [{ tag: "t", socket: "/s", num_queues: 1, queue_size: 64 }]);
+  assertEquals(shared.fs, [
+    { id: "fs-t", tag: "t", socket: "/s", num_queues: 1, queue_size: 64 },
+  ]);
   assertEquals((shared.memory as { shared: boolean }).shared, true);
   const share = {
     kind: "share-9p",

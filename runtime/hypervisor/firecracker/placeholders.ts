@@ -1,37 +1,43 @@
 import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { Disk } from "../device.ts";
 
+/** A drive that waits for a disk. */
+export interface Placeholder {
+  readonly id: string;
+  readonly readonly: boolean;
+}
+
+/** How many disks can come that are written to, and that are not. */
+const WRITABLE = 8, READONLY = 4;
+
 /**
  * Firecracker plugs no disk into a running VM, but lets the file behind one be exchanged. So a VM boots with some
- * drives that have nothing in them, and a disk that comes later takes one of those.
+ * drives that have nothing in them, and a disk that comes later takes one of those. Whether the guest may write to a
+ * drive is decided at the start. Numbered as the guest numbers them.
  */
-export const PLACEHOLDERS = 8;
+export const PLACEHOLDERS: readonly Placeholder[] = [
+  ...Array.from({ length: WRITABLE }, (_, at) => ({ id: `placeholder${at}`, readonly: false })),
+  ...Array.from({ length: READONLY }, (_, at) => ({ id: `layer${at}`, readonly: true })),
+];
 /** One sector: a drive must have some size. */
 export const PLACEHOLDER_BYTES = 512;
-
-export function placeholderId(index: number): string {
-  return `placeholder${index}`;
-}
 
 /** Which placeholder has which disk. */
 export class Placeholders {
   readonly #taken = new Map<number, Disk>();
 
-  /** @throws {RuntimeError} AlreadyExists. ResourceExhausted. */
+  /** @returns A place in {@linkcode PLACEHOLDERS}. @throws {RuntimeError} AlreadyExists. ResourceExhausted. */
   take(disk: Disk): number {
-    const { id } = disk;
+    const { id, readonly } = disk;
     if (this.#taken.values().some((each) => each.id === id)) {
       throw new RuntimeError(Code.AlreadyExists, `Device ${JSON.stringify(id)} is plugged already`);
     }
-    for (let index = 0; index < PLACEHOLDERS; index++) {
-      if (this.#taken.has(index)) continue;
-      this.#taken.set(index, disk);
-      return index;
-    }
-    throw new RuntimeError(
-      Code.ResourceExhausted,
-      `No slot left for another disk: all ${PLACEHOLDERS} are taken`,
+    const index = PLACEHOLDERS.findIndex((each, at) =>
+      each.readonly === readonly && !this.#taken.has(at)
     );
+    if (index < 0) throw full(readonly);
+    this.#taken.set(index, disk);
+    return index;
   }
 
   /** @throws {RuntimeError} NotFound. */
@@ -43,4 +49,12 @@ export class Placeholders {
   free(index: number): void {
     this.#taken.delete(index);
   }
+}
+
+function full(readonly: boolean): RuntimeError {
+  const count = readonly ? READONLY : WRITABLE, kind = readonly ? "read-only" : "writable";
+  return new RuntimeError(
+    Code.ResourceExhausted,
+    `No slot left for another ${kind} disk: all ${count} are taken`,
+  );
 }

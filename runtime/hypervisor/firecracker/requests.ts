@@ -2,25 +2,26 @@ import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { Device, Disk, Net } from "../device.ts";
 import { GUEST_KERNEL_PARAMS } from "../guest_kernel_params.ts";
 import type { VmSpec } from "../hypervisor.ts";
+import { NO_LIMITS, rateLimiter } from "../rate_limiter.ts";
 import type { FirecrackerOptions } from "./options.ts";
-import { NO_LIMIT, rateLimiter } from "../rate_limiter.ts";
-import { placeholderId, PLACEHOLDERS } from "./placeholders.ts";
+import { PLACEHOLDERS } from "./placeholders.ts";
 
 /** Any number from 3 on does: the VMM serves one VM's vsock through a Unix socket, so nobody else sees it. */
 const GUEST_CID = 3;
 
-/** Files and sockets that the driver made for this VM. */
-export interface FirecrackerPlan {
-  readonly options: FirecrackerOptions;
+/**
+ * The VMM's own files, as it names them: relative, so that a clone, which keeps its template's names, has its own.
+ */
+export const FILES = {
   /** Where the host reaches the guest's vsock. */
-  readonly vsockPath: string;
+  vsock: "vsock.sock",
   /** What drives that wait for a disk show meanwhile. */
-  readonly placeholderPath: string;
-  /** Where the VMM writes its figures. */
-  readonly metricsPath: string;
-  /** Where the VMM logs; absent: nowhere. */
-  readonly logPath: string | undefined;
-}
+  placeholder: "placeholder",
+  /** Where the VMM writes its figures: in a folder of its own, because whoever watches a folder may open what is new. */
+  metrics: "figures/metrics",
+  /** Where the VMM logs, with `enable_debug`. */
+  log: "vmm.log",
+} as const;
 
 /** One call that prepares the VM. */
 export interface Request {
@@ -28,20 +29,22 @@ export interface Request {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** How the VMM tells of itself; the first that it is told. Pure. */
+export function reportRequests({ debug }: FirecrackerOptions): Request[] {
+  const logger = { log_path: FILES.log, level: "Debug", show_level: true };
+  return [
+    ...(debug ? [put("/logger", logger)] : []),
+    put("/metrics", { metrics_path: FILES.metrics }),
+  ];
+}
+
 /**
- * Everything that is said before the start, in the order in which Firecracker wants it. Pure.
+ * Everything else that is said before the start, in the order in which Firecracker wants it. Pure.
  * Source: Firecracker's OpenAPI description.
  * @throws {RuntimeError} Unimplemented: a device that this VMM does not have.
  */
-export function bootRequests(spec: VmSpec, plan: FirecrackerPlan): Request[] {
-  const { options } = plan;
+export function bootRequests(spec: VmSpec, options: FirecrackerOptions): Request[] {
   return [
-    ...(plan.logPath === undefined ? [] : [put("/logger", {
-      log_path: plan.logPath,
-      level: "Debug",
-      show_level: true,
-    })]),
-    put("/metrics", { metrics_path: plan.metricsPath }),
     put("/machine-config", {
       vcpu_count: spec.vcpus,
       mem_size_mib: spec.memoryMiB,
@@ -53,14 +56,23 @@ export function bootRequests(spec: VmSpec, plan: FirecrackerPlan): Request[] {
       boot_args: commandLine(spec, options),
       ...(spec.initrd === undefined ? {} : { initrd_path: spec.initrd }),
     }),
-    ...driveRequests(spec, plan),
+    ...driveRequests(spec, options),
     ...spec.devices.flatMap((device) => deviceRequests(device, options)),
-    put("/vsock", { guest_cid: GUEST_CID, uds_path: plan.vsockPath }),
+    put("/vsock", { guest_cid: GUEST_CID, uds_path: FILES.vsock }),
     put("/entropy", {}),
     ...(options.freePageReporting
       ? [put("/balloon", { amount_mib: 0, deflate_on_oom: true, free_page_reporting: true })]
       : []),
   ];
+}
+
+/**
+ * Goes on where a VM was saved: memory is mapped copy-on-write. Pure.
+ * Source: Firecracker's OpenAPI description, SnapshotLoadParams.
+ */
+export function loadRequest(memory: string, state: string): Request {
+  const backend = { backend_type: "File", backend_path: memory };
+  return put("/snapshot/load", { snapshot_path: state, mem_backend: backend, resume_vm: true });
 }
 
 function put(path: string, body: Record<string, unknown>): Request {
@@ -79,27 +91,20 @@ function commandLine(spec: VmSpec, { debug }: FirecrackerOptions): string {
 }
 
 /** Disks that are there from the start, in the order in which the guest numbers them. */
-function driveRequests(spec: VmSpec, { placeholderPath, options }: FirecrackerPlan): Request[] {
-  const known = bootDisks(spec).map((disk) => drive(disk, options));
-  const waiting = Array.from({ length: PLACEHOLDERS }, (_, index) => {
-    const disk = { id: placeholderId(index), path: placeholderPath, readonly: false };
-    return drive(disk, options);
-  });
-  return [...known, ...waiting];
-}
-
-function drive(
-  { id, path, readonly }: Pick<Disk, "id" | "path" | "readonly">,
-  { diskLimit }: FirecrackerOptions,
-): Request {
-  const limiter = rateLimiter(diskLimit);
-  return put(`/drives/${driveId(id)}`, {
-    drive_id: driveId(id),
-    path_on_host: path,
-    is_read_only: readonly,
-    is_root_device: false,
-    ...(limiter && { rate_limiter: limiter }),
-  });
+function driveRequests(spec: VmSpec, { diskLimits }: FirecrackerOptions): Request[] {
+  const limiter = rateLimiter(diskLimits);
+  const drive = (id: string, path: string, readonly: boolean): Request =>
+    put(`/drives/${driveId(id)}`, {
+      drive_id: driveId(id),
+      path_on_host: path,
+      is_read_only: readonly,
+      is_root_device: false,
+      ...(limiter && { rate_limiter: limiter }),
+    });
+  return [
+    ...bootDisks(spec).map(({ id, path, readonly }) => drive(id, path, readonly)),
+    ...PLACEHOLDERS.map(({ id, readonly }) => drive(id, FILES.placeholder, readonly)),
+  ];
 }
 
 /** The image first, so that it is /dev/vda. */
@@ -126,16 +131,13 @@ function deviceRequests(device: Device, options: FirecrackerOptions): Request[] 
 }
 
 function net({ id, tap, mac }: Net, { rxMaxRate, txMaxRate }: FirecrackerOptions): Request {
+  const rx = rateLimiter({ ...NO_LIMITS, bitsPerSecond: rxMaxRate });
+  const tx = rateLimiter({ ...NO_LIMITS, bitsPerSecond: txMaxRate });
   return put(`/network-interfaces/${driveId(id)}`, {
     iface_id: driveId(id),
     host_dev_name: tap,
     guest_mac: mac,
-    ...limited("rx_rate_limiter", rxMaxRate),
-    ...limited("tx_rate_limiter", txMaxRate),
+    ...(rx && { rx_rate_limiter: rx }),
+    ...(tx && { tx_rate_limiter: tx }),
   });
-}
-
-function limited(key: string, bandwidth: number): Record<string, unknown> {
-  const limiter = rateLimiter({ ...NO_LIMIT, bandwidth });
-  return limiter ? { [key]: limiter } : {};
 }

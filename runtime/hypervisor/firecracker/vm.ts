@@ -1,12 +1,19 @@
 import { Code, RuntimeError } from "../../../common/base/errors.ts";
 import type { GuestAddress } from "../../../common/protocol/transport/address.ts";
 import type { Device, GuestLocation } from "../device.ts";
-import type { Vm, VmExit } from "../hypervisor.ts";
+import type { Vm, VmCounters, VmExit, VmTemplate } from "../hypervisor.ts";
+import { notAnOrigin, refuseOld } from "../template_files.ts";
 import { VmEnd } from "../vm_end.ts";
 import type { RunningVmProcess } from "../vm_process.ts";
 import type { VmState } from "../vm_state.ts";
 import type { VmmApi } from "../vmm_api.ts";
-import { placeholderId, Placeholders } from "./placeholders.ts";
+import type { Cell } from "./cell.ts";
+import { PLACEHOLDERS, Placeholders } from "./placeholders.ts";
+import type { MetricsPipe } from "./metrics.ts";
+import { FILES } from "./requests.ts";
+
+/** How long a snapshot may take: all of the guest's memory is written. */
+const SAVE_MS = 60_000;
 
 /** What the driver hands over to a {@linkcode FirecrackerVm}, which owns it from then on. */
 export interface FirecrackerParts {
@@ -16,7 +23,9 @@ export interface FirecrackerParts {
   readonly saved: VmState;
   /** Drives before the first placeholder. */
   readonly bootDrives: number;
-  readonly placeholderPath: string;
+  readonly cell: Cell;
+  readonly metrics: MetricsPipe;
+  readonly template: VmTemplate | undefined;
   readonly release: () => Promise<void>;
 }
 
@@ -54,11 +63,12 @@ export class FirecrackerVm implements Vm {
         `Cannot plug a ${device.kind} device into a running Firecracker`,
       );
     }
-    if (device.readonly) throw readonlyDisk(device.id);
-    const index = this.#placeholders.take(device);
+    const index = this.#placeholders.take(device), name = nameOf(index), { cell } = this.#parts;
     try {
-      await this.#exchange(index, device.path);
+      await this.#exchange(index, cell.admit(device, name));
+      cell.opened(name);
     } catch (error) {
+      cell.dismiss(name);
       this.#placeholders.free(index);
       throw error;
     }
@@ -72,14 +82,17 @@ export class FirecrackerVm implements Vm {
 
   async detach(id: string): Promise<void> {
     const { index } = this.#placeholders.find(id);
-    await this.#exchange(index, this.#parts.placeholderPath);
+    await this.#exchange(index, FILES.placeholder);
+    this.#parts.cell.dismiss(nameOf(index));
     this.#placeholders.free(index);
   }
 
   /** Naming a drive's file again has Firecracker look how large it is. */
   async resizeDisk(id: string): Promise<void> {
-    const { index, disk } = this.#placeholders.find(id);
-    await this.#exchange(index, disk.path);
+    const { index, disk } = this.#placeholders.find(id), name = nameOf(index);
+    this.#parts.cell.grown(name);
+    await this.#exchange(index, this.#parts.cell.admit(disk, name));
+    this.#parts.cell.opened(name);
   }
 
   async pause(): Promise<void> {
@@ -88,6 +101,23 @@ export class FirecrackerVm implements Vm {
 
   async resume(): Promise<void> {
     await this.#parts.api.patch("/vm", { state: "Resumed" });
+  }
+
+  counters(signal: AbortSignal): Promise<VmCounters> {
+    const { api, metrics } = this.#parts;
+    return metrics.read(() => api.put("/actions", { action_type: "FlushMetrics" }, { signal }));
+  }
+
+  async saveTemplate(signal: AbortSignal): Promise<void> {
+    const { template, saved, api } = this.#parts;
+    if (template?.role !== "origin") throw notAnOrigin(saved.id);
+    refuseOld(template);
+    await this.pause();
+    await api.put("/snapshot/create", {
+      snapshot_type: "Full",
+      mem_file_path: template.memory,
+      snapshot_path: template.state,
+    }, { signal, timeoutMs: SAVE_MS });
   }
 
   /** Firecracker has no call for its own end; it keeps nothing that SIGKILL could cut short. */
@@ -100,17 +130,13 @@ export class FirecrackerVm implements Vm {
   }
 
   async #exchange(index: number, path: string): Promise<void> {
-    const id = placeholderId(index);
+    const id = nameOf(index);
     await this.#parts.api.patch(`/drives/${id}`, { drive_id: id, path_on_host: path });
   }
 }
 
-/** A drive's file can be exchanged, but not whether the guest may write to it. */
-function readonlyDisk(id: string): RuntimeError {
-  return new RuntimeError(
-    Code.Unimplemented,
-    `Cannot plug the read-only disk ${JSON.stringify(id)} into a running Firecracker`,
-  );
+function nameOf(index: number): string {
+  return PLACEHOLDERS[index]?.id ?? "";
 }
 
 /** The guest's name of its nth virtio disk: vda, ..., vdz, vdaa, ... Source: Linux, sd_format_disk_name(). */

@@ -40,6 +40,13 @@ export class Bench implements AsyncDisposable {
     return markedProcesses(this.spec.stateDir).map(({ pid }) => pid);
   }
 
+  /** Nothing runs, and nothing is in the state folder but what a stand-in for a VMM, which was killed, had for itself. */
+  async assertClean(): Promise<void> {
+    assertEquals(this.processes(), []);
+    const names = (await Array.fromAsync(Deno.readDir(this.spec.stateDir))).map(({ name }) => name);
+    assertEquals(names.filter((name) => !/^vmm-\d+(-saved)?$/.test(name)), []);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const left = this.processes();
     await cleanUp(initialVmState("test", this.spec.id, this.spec.stateDir));

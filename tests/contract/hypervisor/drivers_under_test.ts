@@ -1,9 +1,9 @@
-import { NO_REFERENCE, referencePath } from "../../../common/protocol/testing/reference.ts";
 import { CloudHypervisorDriver } from "../../../runtime/hypervisor/cloud_hypervisor/driver.ts";
 import { FirecrackerDriver } from "../../../runtime/hypervisor/firecracker/driver.ts";
 import type { Hypervisor } from "../../../runtime/hypervisor/hypervisor.ts";
-import { type ServedVmm, vmmProgram } from "../../vmm/program.ts";
-import { createQemu, endingScript, qemuDrivers } from "./qemu_drivers.ts";
+import { jailerProgram, type ServedVmm, type VmmFault, vmmProgram } from "../../vmm/program.ts";
+import { vmmUnderTest } from "../../vmm/served_vmm.ts";
+import { createQemu, endingScript, isFile, qemuDrivers } from "./qemu_drivers.ts";
 import { createRemote, REMOTE, remoteDrivers } from "./remote_drivers.ts";
 
 /** A driver under test; `create` may be given another program to run as the VMM. */
@@ -13,34 +13,24 @@ export interface Driver {
   /** Why it cannot be tried here; empty when it can. */
   readonly absent: string;
   create(program: string): Hypervisor;
+  /** As {@linkcode create}, set up as VMs that are cloned need it. @param folder For what that takes. */
+  createCloning(folder: string): Promise<Hypervisor>;
+  /** The VMM's threads are the guest's processors: not so behind a conforming server. */
+  readonly real: boolean;
   /** A place is free again when detach returns, not only when the guest has let go. */
   readonly freesPlaces: boolean;
+  /** What the VMM makes in its state folder before all else, where that is always called the same. */
+  readonly place?: string;
+  /** Calls by which a VM is made, in their order; none where they cannot be made to fail. */
+  readonly calls: readonly string[];
+  /** Makes a program, in a folder, with a fault. */
+  changedProgram(folder: string, fault: VmmFault): Promise<string>;
   /** Makes a program, in a folder, that says it is an older release than the driver speaks to. */
   oldProgram(folder: string): Promise<string>;
   /** Makes one that ends at once with status 3, having said `cannot do that today`. */
   endingProgram(folder: string): Promise<string>;
   /** The key that names the program. */
   readonly programKey: string;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-/** The VMM's own program where a variable names it; otherwise the conforming server, where its description is. */
-async function programOf(
-  vmm: ServedVmm,
-  folder: string,
-): Promise<Pick<Driver, "program" | "absent">> {
-  const real = Deno.env.get(`KATA_TEST_${vmm.toUpperCase()}`);
-  if (real !== undefined) return { program: real, absent: isFile(real) ? "" : `no ${real}` };
-  const program = await vmmProgram(vmm, folder);
-  const description = referencePath(`specs/${vmm.replace("_", "-")}-openapi.yaml`);
-  return { program, absent: isFile(description) ? "" : NO_REFERENCE };
 }
 
 /** The driver of that name, as {@linkcode driversUnderTest} has it. */
@@ -50,6 +40,8 @@ export function createDriver(name: string, path: string): Hypervisor {
       return new CloudHypervisorDriver({ path });
     case "firecracker":
       return new FirecrackerDriver({ path });
+    case "firecracker in its jailer":
+      return new FirecrackerDriver({ path, jailer: jailerFor(path) });
     case REMOTE:
       return createRemote(path);
     default:
@@ -57,21 +49,51 @@ export function createDriver(name: string, path: string): Hypervisor {
   }
 }
 
+/** The one that was made here, if any was. */
+let jailer: string | undefined;
+
+/** Otherwise every program of Firecracker's has its jailer in the same folder. */
+function jailerFor(path: string): string {
+  return Deno.env.get("KATA_TEST_JAILER") ?? jailer ?? path.replace(/[^/]*$/, "jailer");
+}
+
+/** What a server can be told to do amiss at. */
+const CALLS: Readonly<Record<ServedVmm, readonly string[]>> = {
+  cloud_hypervisor: ["/vmm.ping", "/vm.create", "/vm.boot"],
+  firecracker: [
+    ...["/version", "/metrics", "/machine-config", "/boot-source", "/drives/placeholder0"],
+    ...["/vsock", "/entropy", "/actions"],
+  ],
+};
+
 async function served(
   name: string,
   vmm: ServedVmm,
   folder: string,
-  freesPlaces: boolean,
+  own: Pick<Driver, "freesPlaces" | "place">,
 ): Promise<Driver> {
+  const under = await vmmUnderTest(vmm, folder);
   return {
     name,
-    freesPlaces,
-    ...await programOf(vmm, folder),
+    ...own,
+    ...under,
     create: (path) => createDriver(name, path),
-    oldProgram: (place) => vmmProgram(vmm, place, "0.1.0"),
-    endingProgram: endingScript,
+    createCloning: () => Promise.resolve(createDriver(name, under.program)),
+    calls: under.real ? [] : CALLS[vmm],
+    changedProgram: (place, fault) => vmmProgram(vmm, place, fault),
+    oldProgram: (place) => vmmProgram(vmm, place, { version: "0.1.0" }),
+    endingProgram: (place) => endingScript(place, vmm), // a jailer runs nothing of another name
     programKey: "path",
   };
+}
+
+/** The jailer's own program where Firecracker's is given; it runs nothing else. */
+async function jailed(folder: string): Promise<Driver> {
+  const own = { freesPlaces: true, place: "jail" };
+  const driver = await served("firecracker in its jailer", "firecracker", folder, own);
+  if (!driver.real) jailer = await jailerProgram(folder);
+  const program = jailerFor(driver.program);
+  return driver.absent || isFile(program) ? driver : { ...driver, absent: `no ${program}` };
 }
 
 /** Every driver; programs that are made for it are in `folder`. */
@@ -79,7 +101,11 @@ export async function driversUnderTest(folder: string): Promise<Driver[]> {
   return [
     ...qemuDrivers(),
     ...await remoteDrivers(folder),
-    await served("cloud hypervisor", "cloud_hypervisor", folder, false),
-    await served("firecracker", "firecracker", folder, true),
+    await served("cloud hypervisor", "cloud_hypervisor", folder, {
+      freesPlaces: false,
+      place: "api.sock",
+    }),
+    await served("firecracker", "firecracker", folder, { freesPlaces: true, place: "api.sock" }),
+    await jailed(folder),
   ];
 }

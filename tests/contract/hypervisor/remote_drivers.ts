@@ -26,13 +26,18 @@ function whyAbsent(): string {
 /** The driver of remote hypervisors with the example behind it; its program is a socket. */
 export async function remoteDrivers(folder: string): Promise<Driver[]> {
   const absent = whyAbsent(), vsockDevice = VSOCK_DEVICE ?? "";
+  const program = THEIRS ??
+    (absent === "" ? await serveRemote(`${folder}/remote.sock`, { vsockDevice }) : "");
   return [{
     name: REMOTE,
-    program: THEIRS ??
-      (absent === "" ? await serveRemote(`${folder}/remote.sock`, { vsockDevice }) : ""),
+    program,
     absent,
     create: createRemote,
+    createCloning: () => Promise.resolve(createRemote(program)),
+    real: false, // its processes are another program's
     freesPlaces: true,
+    calls: [],
+    changedProgram: () => Promise.reject(new TypeError("the example has no such faults")),
     oldProgram: (place) => serveRemote(`${place}/old.sock`, { vsockDevice, version: "0.9" }),
     endingProgram: async (place) =>
       serveRemote(`${place}/ending.sock`, { vsockDevice, qemu: await endingScript(place) }),
