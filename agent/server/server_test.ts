@@ -58,7 +58,7 @@ Deno.test("metricsText tells the steps of the start", async () => {
   assert(text.includes('kata_agent_start_step_seconds{step="init"} 1.5\n'), text);
   assert(/^# TYPE kata_guest_meminfo gauge$/m.test(text));
   for (const line of text.trimEnd().split("\n")) {
-    assert(/^(# |[a-z_]+(\{\w+="\w+"\})? [\d.e-]+$)/.test(line), line);
+    assert(/^(# |[a-z_]+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e-]+$)/.test(line), line);
   }
 });
 
