@@ -57,6 +57,9 @@ async function init(config: RuntimeConfig, asJson: boolean): Promise<string> {
   if (built === undefined) {
     throw new RuntimeError(Code.FailedPrecondition, "Another process builds a template just now");
   }
+  for (const surplus of (await listSpares()).slice(config.factory.vmCacheNumber)) {
+    await endSpare(surplus);
+  }
   await wantSpares(config);
   return asJson ? jsonText(built) : `${describe(built)}\n`;
 }

@@ -6,35 +6,11 @@ import { command, type CommandResult } from "../../tools/lib/command.ts";
 import { DIST } from "../../tools/lib/paths.ts";
 import { Containerd } from "../support/containerd.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
+import { ready, readySpares, SPARES } from "../support/spares.ts";
 import { TemplateFolder } from "./template_folder.ts";
 
-const SPARES = "/run/kata-containers/spares";
-const SPARE_MS = 300_000, LOOK_AGAIN_MS = 50;
 const GUEST_ID =
   "cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | hexdump -e '16/1 \"%02x\"'";
-
-/** The VMs that can be had at this moment, by key. */
-function readySpares(): string[] {
-  try {
-    return [...Deno.readDirSync(SPARES)].flatMap(({ name }) =>
-      /\.(spare-[0-9a-f]+)\.sock$/.exec(name)?.[1] ?? []
-    );
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** Waits until so many can be had. @returns Their keys. */
-async function ready(count: number): Promise<string[]> {
-  const deadline = Date.now() + SPARE_MS;
-  for (;;) {
-    const found = readySpares();
-    if (found.length === count) return found;
-    if (Date.now() > deadline) throw new Error(`${found.length} spare VMs came, not ${count}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-  }
-}
 
 /** Who keeps a spare VM, and its VMM. */
 function processesOf(key: string): { keeper: VmProcess; vmm: VmProcess } {
@@ -103,6 +79,9 @@ Deno.test("spare VMs: each is one sandbox's, and is replaced; what dies or does 
     });
 
     await test.step("another configuration does without, and says so", async () => {
+      await folder.configure("vm_cache_number = 1");
+      assertEquals((await factory(folder, "init")).code, 0);
+      await ready(1);
       await folder.configure("vm_cache_number = 0");
       assertEquals((await run("other", "echo", "hi")).stdout, "hi\n");
       assertMatch(await containerd.log(), /The spare VM is of no use.*vm_cache_number is 0/);
