@@ -27,7 +27,7 @@ export function createHypervisor(config: HypervisorConfig): Hypervisor {
     case "firecracker":
       return possible(config, firecracker(config));
     case "remote":
-      return remote(config);
+      return possible(config, remote(config));
     default:
       return unreachable(config.name);
   }
