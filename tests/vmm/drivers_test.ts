@@ -15,6 +15,8 @@ Deno.test("createHypervisor refuses what a VMM cannot do, with VMM and key", () 
     ["[hypervisor.clh]", 'transport = "serial"', '"hybrid-vsock" only'],
     ["[hypervisor.firecracker]", 'shared_fs = "virtio-fs"', '"none" only'],
     ["[hypervisor.firecracker]", 'transport = "vsock"', '"hybrid-vsock" only'],
+    ["[hypervisor.remote]", 'shared_fs = "virtio-fs"', '"none" only'],
+    ["[hypervisor.remote]", 'transport = "serial"', '"hybrid-vsock" only'],
   ] as const;
   for (const [table, line, why] of refused) {
     assertThrows(() => create(table, line), RuntimeError, `${table}: ${line}: this VMM has ${why}`);
