@@ -18,8 +18,11 @@ export interface SavedFiles {
 const UNPLUG_MS = 30_000, ASK_AGAIN_MS = 1_000, STATE_MS = 20_000;
 const MIB = 1024 * 1024;
 /** How long a guest may take to find a vsock that came back, before that is tried again. */
-const TAKE_MS = 2_000, LOOK_AGAIN_MS = 5, ATTEMPTS = 4;
-const VSOCK = { driver: "vhost-user-vsock-pci", chardev: "vs", id: VSOCK_ID, bus: "pci.0" };
+const TAKE_MS = 3_000, LOOK_AGAIN_MS = 5, ATTEMPTS = 2;
+/** How long the program behind the vsock may take to listen again. */
+const LISTEN_MS = 5_000;
+const CHARDEV = "vs";
+const VSOCK = { driver: "vhost-user-vsock-pci", chardev: CHARDEV, id: VSOCK_ID, bus: "pci.0" };
 const BACKEND = { path: `/machine/peripheral/${VSOCK_ID}/virtio-backend` };
 /** Source: QEMU, qapi/virtio.json: the guest's driver is ready. */
 const DRIVEN = "VIRTIO_CONFIG_S_DRIVER_OK";
@@ -59,9 +62,10 @@ export async function loadMachine(qmp: QmpClient, state: string): Promise<void> 
 
 /**
  * To be called once a loaded machine runs: returns when its guest has the vsock, which VMMs that save it have at once.
- * A guest that was saved just when it had let go of it may miss that it is back.
+ * A guest that was saved just when it had let go of it may miss that it is back; one without a driver never takes it.
+ * @param socket Of the program behind it.
  */
-export async function vsockBack(qmp: QmpClient): Promise<void> {
+export async function vsockBack(qmp: QmpClient, socket: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const deadline = Date.now() + TAKE_MS;
     while (Date.now() < deadline) {
@@ -71,9 +75,26 @@ export async function vsockBack(qmp: QmpClient): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
     await unplug(qmp);
+    await reconnect(qmp, socket);
     await qmp.execute("device_add", VSOCK);
   }
-  throw new Error("The guest does not take its vsock");
+}
+
+/** The program behind the vsock ends its conversation with the device, and waits for the next. */
+async function reconnect(qmp: QmpClient, path: string): Promise<void> {
+  const addr = { type: "unix", data: { path } };
+  const backend = { type: "socket", data: { addr, server: false } };
+  await qmp.execute("chardev-remove", { id: CHARDEV });
+  const deadline = Date.now() + LISTEN_MS;
+  for (;;) {
+    try {
+      await qmp.execute("chardev-add", { id: CHARDEV, backend });
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
 }
 
 function isOver({ name, data }: QmpEvent): boolean {

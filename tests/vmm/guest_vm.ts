@@ -117,7 +117,7 @@ export class GuestVm {
 
   async resume(): Promise<void> {
     await this.#qmp.execute("cont");
-    if (this.#loaded) await vsockBack(this.#qmp);
+    if (this.#loaded) await vsockBack(this.#qmp, `${this.folder}/vhost.sock`);
     this.#loaded = false;
   }
 
