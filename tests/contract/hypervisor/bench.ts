@@ -18,7 +18,7 @@ export class Bench implements AsyncDisposable {
     await Deno.mkdir(stateDir, { mode: 0o700 });
     await Deno.writeFile(initrd, tinyInitrd(program));
     return new Bench(folder, {
-      id: "test",
+      id: folder.replace(/.*\//, ""), // as a sandbox's, never used again: an owner of VMs may still see to the last one's end
       stateDir,
       kernel: KERNEL,
       initrd,
