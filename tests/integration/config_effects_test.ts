@@ -65,7 +65,6 @@ Deno.test("what cannot be had is refused by the key's name, and nothing is left"
       "sandbox_bind_mounts": ["[runtime]", 'sandbox_bind_mounts = ["relative"]'],
       "/nosuch/file": ["[runtime]", 'sandbox_bind_mounts = ["/nosuch/file"]'],
       "indep_iothreads": ["[hypervisor.qemu]", "indep_iothreads = 2"],
-      "pcie_root_port": ["[hypervisor.qemu]", "pcie_root_port = 4"],
       "default_bridges": ["[hypervisor.qemu]", "default_bridges = 3"],
       "overhead_memory": ["[hypervisor.qemu]", "overhead_memory = 64"],
     };
@@ -124,7 +123,7 @@ Deno.test("enable_hugepages: a VM's memory is of the host's huge pages, which it
       const more = withConfig(["[hypervisor.qemu]", "enable_hugepages = true"]);
       const { code, stderr } = await containerd.run("poor", ["true"], { flags: more });
       assertNotEquals(code, 0);
-      assertMatch(stderr, /memory/i);
+      assertStringIncludes(stderr, "enable_hugepages");
     });
   }
   assertEquals(await leaks(before), []);
