@@ -7,6 +7,9 @@ import {
   daemons,
   runClientTests,
 } from "../tests/conformance/client_suite.ts";
+import { prepareCritest } from "../tests/conformance/critest.ts";
+import { critestImages } from "../tests/conformance/critest_images.ts";
+import { critestCases, runCritest } from "../tests/conformance/critest_suite.ts";
 import { registryImages } from "../tests/conformance/images.ts";
 import { findKit, type Kit, prepareKit } from "../tests/conformance/kit.ts";
 import { furnish, refurnish } from "../tests/conformance/machine.ts";
@@ -30,10 +33,13 @@ const CONTENDERS: readonly Contender[] = [
   { label: "runc", runtime: RUNC },
 ];
 
-const SUITES = ["client", "oci", "cri"] as const;
+const SUITES = ["client", "oci", "critest", "cri"] as const;
 
 /** Longest run of our own tests, in milliseconds. */
 const CRI_TIMEOUT_MS = 2 * 60 * 60_000;
+
+/** The daemon that critest runs with. */
+const CRITEST_DAEMON = "2";
 
 interface Options {
   readonly prepare: boolean;
@@ -117,7 +123,21 @@ async function ociOutcome(options: Options, kit: Kit, folder: string): Promise<O
   return { suite: "oci", containerd: "", results };
 }
 
-/** Our tests that stand for critest. @returns Whether all passed; they have said themselves what they did. */
+async function critestOutcome(options: Options, kit: Kit, folder: string): Promise<Outcome> {
+  const certificate = await makeCertificate(folder);
+  await using _registry = await serveRegistry(await critestImages(), certificate);
+  const cases = (await critestCases()).filter((name) => options.run.test(name));
+  const results = new Map<string, Results>();
+  for (const { label } of options.contenders) {
+    progress(`critest: containerd ${CRITEST_DAEMON}, ${label}`);
+    const run = { label, cases, authority: certificate.authority, folder };
+    results.set(label, only(await runCritest(run, kit), cases));
+    await refurnish();
+  }
+  return { suite: "critest", containerd: CRITEST_DAEMON, results };
+}
+
+/** Our own tests through CRI. @returns Whether all passed; they have said themselves what they did. */
 async function runCri(): Promise<boolean> {
   progress("our tests through CRI");
   const tee = (bytes: Uint8Array): number => Deno.stderr.writeSync(bytes);
@@ -153,6 +173,7 @@ async function main(options: Options): Promise<number> {
     const go = Deno.env.get("GO") ?? "go";
     const { bin } = await prepareKit(go);
     await prepareNerdctl(go);
+    await prepareCritest(go);
     progress(`the suites are in ${bin.replace(/\/bin$/, "")}`);
     return 0;
   }
@@ -170,9 +191,14 @@ async function main(options: Options): Promise<number> {
     ? await clientOutcomes(options, kit, folder)
     : [];
   if (options.suites.includes("oci")) outcomes.push(await ociOutcome(options, kit, folder));
+  if (wantsCritest(options)) outcomes.push(await critestOutcome(options, kit, folder));
   const text = await Deno.readTextFile(`${ROOT}/docs/conformance.md`);
   const verdicts = outcomes.map((outcome) => report(outcome, text));
   return verdicts.every(Boolean) ? 0 : 1;
+}
+
+function wantsCritest({ suites, containerd = CRITEST_DAEMON }: Options): boolean {
+  return suites.includes("critest") && containerd === CRITEST_DAEMON;
 }
 
 async function ourTests({ contenders, suites }: Options): Promise<number> {

@@ -2,6 +2,7 @@
 import { command } from "../../tools/lib/command.ts";
 import { DIST, ROOT } from "../../tools/lib/paths.ts";
 import { buildTemplate } from "../../tools/lib/template.ts";
+import { writeGuestConfig } from "./guest_config.ts";
 import type { Kit } from "./kit.ts";
 import { heldUp, parseGoTest, type Results } from "./results.ts";
 
@@ -41,21 +42,6 @@ export interface ClientRun {
 /** Ample for all cases; what takes longer hangs, and the others are run without it. One case alone moves 690 MB. */
 const TIMEOUT_MS = { kata: 40 * 60_000, runc: 10 * 60_000 } as const;
 
-/** Long enough for anything that an emulated guest does on a busy machine, in seconds. */
-const GUEST_TIMEOUT_S = 300;
-
-/** For a copy of the shim that stands alone, as one test makes it, too. */
-async function writeConfig(folder: string): Promise<string> {
-  const path = `${folder}/configuration.toml`;
-  const lines = [
-    ...["[hypervisor.qemu]", `kernel = "${DIST}/vmlinux"`, `initrd = "${DIST}/initrd.img"`],
-    ...["[agent.kata]", `dial_timeout = ${GUEST_TIMEOUT_S}`],
-    ...["[runtime]", `create_container_timeout = ${GUEST_TIMEOUT_S}`],
-  ];
-  await Deno.writeTextFile(path, lines.join("\n") + "\n");
-  return path;
-}
-
 /** The suite leaves cases out that wrap runc with a program of its own; what runs containers in our guest is crun. */
 function flavour({ label }: Contender): string {
   return label === "runc" ? "runc" : "crun";
@@ -92,7 +78,7 @@ export async function runClientTests(
   using file = await Deno.open(`${folder}/client-${daemon.version}-${contender.label}.log`, {
     ...{ write: true, create: true, truncate: true },
   });
-  const env = await environment(run, kit, await writeConfig(folder));
+  const env = await environment(run, kit, await writeGuestConfig(folder));
   if (contender.label === "kata") await buildTemplate(env.KATA_CONF_FILE);
   let text = "";
   for (let left = run.cases; left.length > 0; left = heldUp(left, text)) {

@@ -1,12 +1,15 @@
 /** A registry that only serves: what a client needs to pull images, over TLS on a loopback address. */
 import { output } from "../../tools/lib/command.ts";
-import type { RegistryImage } from "./images.ts";
+import type { RegistryImage } from "./image_parts.ts";
 
 /** The address on which it plays the registries, away from what the machine itself may serve. */
 export const REGISTRY_ADDRESS = "127.0.0.77";
 
 /** Whom it plays. */
-export const REGISTRY_HOSTS = ["ghcr.io", "registry.k8s.io", "docker.io", "registry-1.docker.io"];
+export const REGISTRY_HOSTS = [
+  ...["ghcr.io", "registry.k8s.io", "k8s.gcr.io", "gcr.io"],
+  ...["docker.io", "registry-1.docker.io", "registry.test"],
+];
 
 /** A key and certificates, as files. */
 export interface Certificate {

@@ -25,7 +25,8 @@ async function program(name: string): Promise<Uint8Array> {
   return await Deno.readFile(path);
 }
 
-async function pauseSpec(): Promise<ImageSpec> {
+/** What the image {@linkcode PAUSE} is made of. */
+export async function pauseSpec(): Promise<ImageSpec> {
   const content = await program("pause");
   return {
     name: PAUSE,
