@@ -1,3 +1,4 @@
+import { replaceFile } from "../../common/base/replace_file.ts";
 import { messageOf } from "../../common/base/errors.ts";
 import { AgentService } from "../../common/protocol/gen/kata/agent_pb.ts";
 import { VolumeUsage_Unit } from "../../common/protocol/gen/kata/volume_pb.ts";
@@ -37,8 +38,7 @@ function add(path: string, json: string, base: string): string {
   }
   const folder = directVolumeFolder(path, base), file = `${folder}/mountInfo.json`;
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  Deno.writeTextFileSync(`${file}.new`, json, { mode: 0o600 });
-  Deno.renameSync(`${file}.new`, file);
+  replaceFile(file, json);
   return "";
 }
 

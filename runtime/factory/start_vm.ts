@@ -6,7 +6,7 @@ import type { RuntimeConfig } from "../config/config.ts";
 import type { Capabilities } from "../hypervisor/capabilities.ts";
 import type { Device } from "../hypervisor/device.ts";
 import type { Hypervisor, Vm, VmResources, VmSpec } from "../hypervisor/hypervisor.ts";
-import { templateKey } from "./template_key.ts";
+import { type TemplateKey, templateKey } from "./template_key.ts";
 import { TemplateStore } from "./template_store.ts";
 
 /** A VM, and where it came from. */
@@ -93,7 +93,7 @@ export async function startVm(
   wanted: WantedVm,
   signal: AbortSignal,
 ): Promise<StartedVm> {
-  const { spec, base } = wanted;
+  const { spec } = wanted;
   const cold = async (wantsTemplate: boolean): Promise<StartedVm> => {
     return { vm: await hypervisor.start(spec, signal), size: spec, cloned: false, wantsTemplate };
   };
@@ -102,26 +102,33 @@ export async function startVm(
     log.debug("Sandbox starts cold", { sandbox: spec.id, why });
     return await cold(false);
   }
-  const cloned = await clone(config, hypervisor, { ...spec, ...base }, signal);
-  if (typeof cloned !== "string") {
-    return { ...cloned, size: base, cloned: true, wantsTemplate: false };
-  }
+  const cloned = await startClone(config, hypervisor, wanted, signal);
+  if (typeof cloned !== "string") return cloned;
   log.info("Sandbox starts cold", { sandbox: spec.id, why: cloned });
   return await cold(true);
 }
 
-/** @returns The clone and its template's ban, or why there is none. */
-async function clone(
-  { hypervisor: settings, factory }: FactoryConfig,
+/** What the VM is as a clone, and the template that it is a clone of. */
+export async function cloneOf(
+  { hypervisor: settings }: Pick<FactoryConfig, "hypervisor">,
+  { capabilities }: Pick<Hypervisor, "capabilities">,
+  { spec, base }: WantedVm,
+): Promise<TemplateKey & { readonly clone: VmSpec }> {
+  const clone = templateOf({ ...spec, ...base }, capabilities);
+  return { clone, ...await templateKey(settings, clone, VERSION) };
+}
+
+/** Starts a VM that can be a clone as one. @returns Why there is none, where its template is missing or fails. */
+export async function startClone(
+  config: FactoryConfig,
   hypervisor: Hypervisor,
-  spec: VmSpec,
+  wanted: WantedVm,
   signal: AbortSignal,
-): Promise<Pick<StartedVm, "vm" | "blameTemplate"> | string> {
-  const store = new TemplateStore(factory.templatePath);
+): Promise<StartedVm | string> {
+  const store = new TemplateStore(config.factory.templatePath), { base: size } = wanted;
   try {
-    const { cards, shares } = parted(spec, hypervisor.capabilities);
-    const clone = templateOf(spec, hypervisor.capabilities);
-    const { key, about } = await templateKey(settings, clone, VERSION);
+    const { cards, shares } = parted(wanted.spec, hypervisor.capabilities);
+    const { clone, key, about } = await cloneOf(config, hypervisor, wanted);
     const template = await store.open(key);
     if (typeof template === "string") return `${template} (${about})`;
     const { memory, state } = template;
@@ -130,7 +137,8 @@ async function clone(
     const vm = undo.use(await hypervisor.start({ ...clone, template: files }, signal));
     for (const device of [...shares, ...cards]) await vm.attach(device);
     undo.move();
-    return { vm, blameTemplate: () => store.remove(key) };
+    const blameTemplate = () => store.remove(key);
+    return { vm, blameTemplate, size, cloned: true, wantsTemplate: false };
   } catch (error) {
     signal.throwIfAborted();
     return `its template cannot be cloned: ${messageOf(error)}`;

@@ -1,3 +1,4 @@
+import { replaceFile } from "../../common/base/replace_file.ts";
 import { isAlive } from "../../common/linux/process.ts";
 
 /** What a container is doing. Source: runtime-spec runtime.md, "State"; `paused` is runc's. */
@@ -36,8 +37,7 @@ function statePath(root: string, id: string): string {
 export function saveContainerState(root: string, state: ContainerState): void {
   const path = statePath(root, state.id);
   try {
-    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
-    Deno.renameSync(`${path}.new`, path);
+    replaceFile(path, JSON.stringify(state));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // its folder was removed by force
   }

@@ -1,3 +1,4 @@
+import { replaceFile } from "../../common/base/replace_file.ts";
 import { messageOf } from "../../common/base/errors.ts";
 import { log } from "../../common/base/log.ts";
 import { isAlive, processStartTime } from "../../common/linux/process.ts";
@@ -34,10 +35,8 @@ export class SpareRecord implements Disposable {
   /** Keeps what a clean-up has to end. @param taken A sandbox's state tells of it, too. */
   save(vm: VmState, taken = false): void {
     const { pid } = Deno, keeper = { pid, startTime: processStartTime(pid) };
-    const path = `${this.folder}/${STATE}`;
     const saved: SavedSpare = { key: this.key, keeper, vm, taken };
-    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
-    Deno.renameSync(`${path}.new`, path);
+    replaceFile(`${this.folder}/${STATE}`, JSON.stringify(saved));
   }
 
   [Symbol.dispose](): void {

@@ -1,13 +1,17 @@
 import { Code, RuntimeError } from "../../common/base/errors.ts";
-import { VERSION } from "../../common/base/version.ts";
 import { type AgentLink, connectAgent } from "../agent_client/agent_link.ts";
 import type { RuntimeConfig } from "../config/config.ts";
-import { type StartedVm, startVm, type WantedVm, whyNotCloned } from "../factory/start_vm.ts";
-import { templateKey } from "../factory/template_key.ts";
+import {
+  cloneOf,
+  startClone,
+  type StartedVm,
+  type WantedVm,
+  whyNotCloned,
+} from "../factory/start_vm.ts";
 import { warmUp } from "../factory/warm_up.ts";
 import type { Net } from "../hypervisor/device.ts";
 import { createHypervisor } from "../hypervisor/drivers.ts";
-import type { Hypervisor, Vm, VmResources, VmSpec } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor, Vm, VmResources } from "../hypervisor/hypervisor.ts";
 import { NetworkNamespace } from "../network/namespace.ts";
 import { CopiedFiles } from "../share_fs/copied_files.ts";
 import { createShareFs } from "../share_fs/drivers.ts";
@@ -55,16 +59,17 @@ export class SpareVm implements AsyncDisposable {
     const wanted = wantedVm(config, hypervisor, record, share, namespace);
     const why = whyNot(config, hypervisor, share, wanted);
     if (why !== undefined) throw new RuntimeError(Code.FailedPrecondition, why);
-    const { vm, cloned, size } = await startVm(config, hypervisor, wanted, signal);
+    const started = await startClone(config, hypervisor, wanted, signal);
+    if (typeof started === "string") throw new RuntimeError(Code.FailedPrecondition, started);
+    const { vm, size } = started;
     undo.use(vm);
     record.save(vm.saved);
-    if (!cloned) throw new RuntimeError(Code.FailedPrecondition, "there is no template to clone");
     const link = undo.use(await connectAgent(vm.address, signal));
     for (let round = 0; round < WARM_UPS; round++) {
       await warmUp(link, signal, share.storages);
     }
     await vm.pause();
-    const template = await keyOf(config, wanted);
+    const { key: template } = await cloneOf(config, hypervisor, wanted);
     return new SpareVm({ record, share, vm, link, size, template }, undo.move());
   }
 
@@ -93,8 +98,8 @@ export class SpareVm implements AsyncDisposable {
     if (config.factory.vmCacheNumber === 0) return "vm_cache_number is 0";
     const why = whyNot(config, hypervisor, this.share, wanted);
     if (why !== undefined) return why;
-    const same = await keyOf(config, wanted) === this.#parts.template;
-    return same ? undefined : "the configuration is another by now";
+    const { key } = await cloneOf(config, hypervisor, wanted);
+    return key === this.#parts.template ? undefined : "the configuration is another by now";
   }
 
   /** Lets it go on, with the sandbox's network cards. */
@@ -142,11 +147,4 @@ function wantedVm(
     resizable: capabilities.resize,
   });
   return { spec, base: baseSize(config.hypervisor) };
-}
-
-/** The template that such a VM is a clone of. */
-async function keyOf({ hypervisor }: RuntimeConfig, { spec, base }: WantedVm): Promise<string> {
-  const devices = spec.devices.filter(({ kind }) => kind !== "net");
-  const clone: VmSpec = { ...spec, ...base, devices };
-  return (await templateKey(hypervisor, clone, VERSION)).key;
 }

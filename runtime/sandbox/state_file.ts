@@ -1,3 +1,4 @@
+import { replaceFile } from "../../common/base/replace_file.ts";
 import { Code, messageOf, RuntimeError } from "../../common/base/errors.ts";
 import type { VmState } from "../hypervisor/vm_state.ts";
 import type { SavedNetwork } from "../network/saved_network.ts";
@@ -44,9 +45,7 @@ function statePath(key: string): string {
 
 /** Writes the state so that a reader sees the old or the new one, never a part. */
 export function saveState(state: SavedSandbox): void {
-  const path = statePath(state.key);
-  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
-  Deno.renameSync(`${path}.new`, path);
+  replaceFile(statePath(state.key), JSON.stringify(state));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { replaceFile } from "../../common/base/replace_file.ts";
 import type { Exit } from "../sandbox/state_file.ts";
 
 /** How a container's init ended, as the engine was or will be told. */
@@ -15,8 +16,7 @@ function exitPath(bundle: string): string {
 export function saveExit(bundle: string, saved: SavedExit): void {
   const path = exitPath(bundle);
   try {
-    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
-    Deno.renameSync(`${path}.new`, path);
+    replaceFile(path, JSON.stringify(saved));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // the engine has removed the bundle: nobody will ask
   }

@@ -4,14 +4,12 @@ import { readBundle } from "../sandbox/bundle.ts";
 import { podRole } from "../sandbox/pod.ts";
 import { isServed, SOCKET_FOLDER, socketPath } from "./address.ts";
 import { shimCgroup } from "./runc_options.ts";
-import { readStartInput } from "./start_input.ts";
+import { readStartInput, type StartInput } from "./start_input.ts";
 import { STARTED_VARIABLE } from "./environment.ts";
 import type { Invocation } from "./invocation.ts";
-import { configPlace } from "./config_place.ts";
 import { startServer } from "./server_process.ts";
 import { askSpares } from "./spare/ask.ts";
 import type { Claim } from "./spare/claim.ts";
-import { viewOf } from "./spare/view.ts";
 
 /** The process that was called with `start`. */
 export interface Caller {
@@ -52,6 +50,15 @@ async function startShim(
 
 function variablesFor({ variables, startedMs }: Caller): Readonly<Record<string, string>> {
   return { ...variables, [STARTED_VARIABLE]: `${startedMs}` };
+}
+
+/** Loaded where shims wait only. */
+async function viewFor({ options }: StartInput, { variables }: Caller): Promise<string> {
+  const [{ configPlace }, { viewOf }] = await Promise.all([
+    import("./config_place.ts"),
+    import("./spare/view.ts"),
+  ]);
+  return await viewOf(configPlace(options).path ?? variables.KATA_CONF_FILE);
 }
 
 /** What a shim that waits is told, to become the one that would have been started. */
@@ -124,7 +131,7 @@ export async function start(invocation: Invocation, caller: Caller): Promise<str
     const named = { ...invocation, debug: invocation.debug || input.debug, socket };
     const cgroup = shimCgroup(input.options);
     const pid = await askSpares(
-      () => viewOf(configPlace(input.options).path ?? caller.variables.KATA_CONF_FILE),
+      () => viewFor(input, caller),
       () => claimFor(named, bundle, cgroup, caller),
     ) ?? await startShim(named, bundle, cgroup, caller);
     Deno.writeTextFileSync(`${bundle}/shim.pid`, `${pid}`, { mode: 0o600 });

@@ -10,6 +10,7 @@ import { command, output } from "../../tools/lib/command.ts";
 import { DIST } from "../../tools/lib/paths.ts";
 import { findKit } from "../conformance/kit.ts";
 import { Containerd } from "../support/containerd.ts";
+import { cleanSteps } from "../support/clean_steps.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { serveRemote } from "../vmm/serve_remote.ts";
 import { background } from "./background.ts";
@@ -117,20 +118,13 @@ Deno.test({
       const socket = await serveRemote(`${folder}/vms.sock`, { vsockDevice });
       await using containerd = await startContainerd(folder);
       const bench = { containerd, flags: flagsFor(socket) };
-      const steps: [string, () => Promise<void>][] = [
+      await cleanSteps(test, [
         ["the root is a disk; output and status come back", () => runs(bench)],
         ["execs and their streams", () => execs(bench)],
         ["the guest answers in the pod's network", () => answersNetwork(bench)],
         ["the VMM's end is its container's, and is told at once", () => endsWithItsVm(bench)],
         ["a program that is not there is told by its key", () => namesTheKey(bench)],
-      ];
-      for (const [name, work] of steps) {
-        await test.step(name, async () => {
-          const since = await snapshot();
-          await work();
-          assertEquals(await leaks(since), []);
-        });
-      }
+      ]);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

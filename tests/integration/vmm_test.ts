@@ -4,6 +4,7 @@ import { command, output } from "../../tools/lib/command.ts";
 import { DIST } from "../../tools/lib/paths.ts";
 import { findKit } from "../conformance/kit.ts";
 import type { Containerd } from "../support/containerd.ts";
+import { cleanSteps } from "../support/clean_steps.ts";
 import { leaks, snapshot } from "../support/leaks.ts";
 import { background } from "./background.ts";
 import { blockfileContainerd } from "./blockfile_containerd.ts";
@@ -136,20 +137,13 @@ for (const vmm of VMMS.cases) {
           await using containerd = await blockfileContainerd(kit?.bin ?? "", folder);
           const flags = ["--snapshotter", snapshotter, ...VMMS.flags(vmm)];
           const bench = { containerd, folder, flags, counts: vmm.name !== "qemu" };
-          const steps: [string, () => Promise<void>][] = [
+          await cleanSteps(test, [
             ["output and status come back", () => runs(bench, root)],
             ["execs, streams and figures", () => execs(bench)],
             ["a volume that is a disk keeps what is written", () => writesVolume(bench)],
             ["the guest answers in the pod's network", () => answersNetwork(bench)],
             ["the VMM's end is its container's, and is told at once", () => outlivesNothing(bench)],
-          ];
-          for (const [name, work] of steps) {
-            await test.step(name, async () => {
-              const since = await snapshot();
-              await work();
-              assertEquals(await leaks(since), []);
-            });
-          }
+          ]);
         } finally {
           await Deno.remove(folder, { recursive: true });
         }
